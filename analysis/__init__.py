@@ -1,0 +1,1 @@
+"""Tables of results in, numbers and pictures out. Never imports keras, regnet or search."""

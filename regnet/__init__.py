@@ -1,0 +1,1 @@
+"""Architectures as Keras 3 models."""

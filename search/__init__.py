@@ -1,0 +1,1 @@
+"""Training, populations and tuning."""
