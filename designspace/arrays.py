@@ -9,5 +9,6 @@ from numpy.typing import NDArray
 
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
+Reals: TypeAlias = Ints | Floats
 Bools: TypeAlias = NDArray[np.bool_]
 Column: TypeAlias = NDArray[Any]

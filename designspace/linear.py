@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Floats, Ints
+from .arrays import Floats, Ints, Reals
 from .compat import make_compatible
 from .spec import DEFAULT_SE_RATIO, DEFAULT_STEM_WIDTH, NetSpec, Stage, require_int
 
@@ -115,7 +115,7 @@ def stages_of(widths: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]
     return tuple(counts), tuple(counts.values())
 
 
-def last_level_batch(depth: Ints, w0: Ints, wa: Floats, wm: Floats) -> Ints:
+def last_level_batch(depth: Reals, w0: Reals, wa: Floats, wm: Floats) -> Ints:
     """Return s_{d-1}, the highest level of each network, shape (n,)."""
     u = w0 + wa * (depth - 1)
     return np.rint(np.log(u / w0) / np.log(wm)).astype(np.int64)

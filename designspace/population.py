@@ -1,0 +1,263 @@
+"""A population: many architectures as a frozen struct of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from .arrays import Bools, Column, Floats, Ints
+from .compat import make_compatible_batch
+from .cost import complexity_batch
+from .linear import RegNetParams, quantise_batch
+from .record import COMPLEXITY_KEYS, RECORD_KEYS, SCHEMA, STAGE_KEYS, Record, to_record
+from .spec import DEFAULT_SE_RATIO, DEFAULT_STEM_WIDTH, NetSpec, Stage
+
+
+@dataclass(frozen=True)
+class Population:
+    """n architectures and their complexities.
+
+    Stage arrays have shape (n, s) and hold depth 0 where a network has fewer than s stages;
+    all others have shape (n,). ``w0`` is 0, ``wa`` and ``wm`` are NaN for an AnyNet;
+    ``group_width`` is 0 and ``bottleneck_ratio`` NaN where stages differ in it. ``flops``,
+    ``params`` and ``acts`` are int64, counted at ``resolution`` and ``classes``. ``extra``
+    holds columns that are not record keys. Arrays are read-only; change by ``take``.
+    """
+
+    block: Column
+    depth: Ints
+    w0: Ints
+    wa: Floats
+    wm: Floats
+    group_width: Ints
+    bottleneck_ratio: Floats
+    se_ratio: Floats
+    stem_type: Column
+    stem_width: Ints
+    head_width: Ints
+    activation: Column
+    stage_strides: Ints
+    stage_widths: Ints
+    stage_depths: Ints
+    stage_group_widths: Ints
+    stage_bottleneck_ratios: Floats
+    resolution: Ints
+    classes: Ints
+    flops: Ints
+    params: Ints
+    acts: Ints
+    extra: Mapping[str, Column] = field(default_factory=dict[str, Column])
+
+    def __post_init__(self) -> None:
+        for name in ARRAY_FIELDS:
+            array = getattr(self, name).view()
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    def __len__(self) -> int:
+        return len(self.depth)
+
+    def take(self, which: Bools | Ints) -> Population:
+        """Return the rows that a mask or an array of indices selects."""
+        arrays = {name: _take(getattr(self, name), which) for name in ARRAY_FIELDS}
+        extra = {name: column[which] for name, column in self.extra.items()}
+        return Population(**arrays, extra=extra)
+
+    def with_extra(self, **columns: Column) -> Population:
+        """Return the population with more columns beside the record keys."""
+        return replace(self, extra={**self.extra, **columns})
+
+    def row(self, i: int) -> NetSpec:
+        """Return architecture ``i``."""
+        present = np.flatnonzero(self.stage_depths[i])
+        stages = tuple(
+            Stage(
+                int(self.stage_depths[i, s]),
+                int(self.stage_widths[i, s]),
+                int(self.stage_strides[i, s]),
+                int(self.stage_group_widths[i, s]),
+                float(self.stage_bottleneck_ratios[i, s]),
+            )
+            for s in present
+        )
+        parameters = None
+        if self.w0[i]:
+            parameters = RegNetParams(
+                int(self.depth[i]),
+                int(self.w0[i]),
+                float(self.wa[i]),
+                float(self.wm[i]),
+                int(self.group_width[i]),
+                float(self.bottleneck_ratio[i]),
+            )
+        return NetSpec(
+            stages=stages,
+            block=str(self.block[i]),
+            se_ratio=float(self.se_ratio[i]),
+            stem_type=str(self.stem_type[i]),
+            stem_width=int(self.stem_width[i]),
+            head_width=int(self.head_width[i]),
+            activation=str(self.activation[i]),
+            parameters=parameters,
+        )
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the record keys, then the extra columns, as lists of plain values.
+
+        Stage lists are tuples, and what does not apply is None.
+        """
+        result: dict[str, list[Any]] = {"schema": [SCHEMA] * len(self)}
+        lengths = (self.stage_depths > 0).sum(axis=1).tolist()
+        for name in RECORD_KEYS[1:]:
+            values = getattr(self, name).tolist()
+            if name in STAGE_KEYS:
+                values = [tuple(v[:n]) for v, n in zip(values, lengths, strict=True)]
+            elif name in ("w0", "group_width"):
+                values = [v or None for v in values]
+            elif name in ("wa", "wm", "bottleneck_ratio"):
+                values = [None if v != v else v for v in values]
+            result[name] = values
+        for name, column in self.extra.items():
+            result[name] = column.tolist()
+        return result
+
+    def records(self) -> list[Record]:
+        """Return one record a row."""
+        columns = self.columns()
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+ARRAY_FIELDS = tuple(f.name for f in fields(Population) if f.name != "extra")
+
+
+def _take(array: Column, which: Bools | Ints) -> Column:
+    """Select rows; a column that is one value broadcast stays so."""
+    if array.ndim and array.strides[0] == 0 and len(array):
+        n = int(which.sum()) if which.dtype == np.bool_ else len(which)
+        return np.broadcast_to(array[0], (n, *array.shape[1:]))
+    return array[which]
+
+
+def regnets(
+    *,
+    depth: Ints,
+    w0: Ints,
+    wa: Floats,
+    wm: Floats,
+    group_width: Ints,
+    bottleneck_ratio: Floats,
+    block: str | Column = "x",
+    se_ratio: Floats | None = None,
+    stem_width: int | Ints = DEFAULT_STEM_WIDTH,
+    head_width: int | Ints = 0,
+    resolution: int | Ints = 224,
+    classes: int | Ints = 1000,
+    stages: tuple[Ints, Ints] | None = None,
+) -> Population:
+    """Return the population of RegNets with these (valid) parameters, each of shape (n,).
+
+    ``se_ratio`` None means the block's own default. ``stages`` may hand in the result of
+    ``quantise_batch`` where it is known already.
+    """
+    n = len(depth)
+    widths, depths = stages if stages is not None else quantise_batch(depth, w0, wa, wm)
+    b = np.broadcast_to(bottleneck_ratio[:, None], widths.shape)
+    widths, groups = make_compatible_batch(widths, group_width[:, None], b)
+    blocks = np.broadcast_to(np.asarray(block), (n,))
+    if se_ratio is None:
+        squeeze = np.where(blocks == "y", DEFAULT_SE_RATIO["y"], DEFAULT_SE_RATIO["x"])
+        se_ratio = np.broadcast_to(squeeze[:1], (n,)) if isinstance(block, str) else squeeze
+    parts: dict[str, Any] = {
+        "stage_strides": np.broadcast_to(np.int64(2), widths.shape),
+        "stage_widths": widths,
+        "stage_depths": depths,
+        "stage_group_widths": groups,
+        "stage_bottleneck_ratios": b,
+        "se_ratio": se_ratio,
+        "stem_width": _column(stem_width, n),
+        "head_width": _column(head_width, n),
+        "resolution": _column(resolution, n),
+        "classes": _column(classes, n),
+    }
+    flops, params, acts = complexity_batch(**parts)
+    return Population(
+        block=blocks,
+        depth=depth,
+        w0=w0,
+        wa=wa,
+        wm=wm,
+        group_width=group_width,
+        bottleneck_ratio=bottleneck_ratio,
+        stem_type=np.broadcast_to(np.asarray("simple"), (n,)),
+        activation=np.broadcast_to(np.asarray("relu"), (n,)),
+        flops=flops,
+        params=params,
+        acts=acts,
+        **parts,
+    )
+
+
+def _column(value: int | Ints, n: int) -> Ints:
+    return np.broadcast_to(np.asarray(value, dtype=np.int64), (n,))
+
+
+def from_specs(
+    specs: Sequence[NetSpec], *, resolution: int = 224, classes: int = 1000
+) -> Population:
+    """Return the population of these architectures."""
+    return from_records([to_record(s, resolution=resolution, classes=classes) for s in specs])
+
+
+def from_records(records: Sequence[Record]) -> Population:
+    """Return the population of complete records (as ``to_record`` makes them)."""
+    n_stages = max((len(record["stage_widths"]) for record in records), default=1)
+    arrays: dict[str, Any] = {}
+    for name in ARRAY_FIELDS:
+        kind = DTYPES.get(name, np.int64)
+        if name in STAGE_KEYS:
+            array = np.ones((len(records), n_stages), dtype=kind)
+            if name in ("stage_depths", "stage_widths", "stage_group_widths"):
+                array[:] = 0
+            for i, record in enumerate(records):
+                array[i, : len(record[name])] = record[name]
+            arrays[name] = array
+        else:
+            missing = np.nan if kind == np.float64 else 0
+            arrays[name] = np.array(
+                [missing if record[name] is None else record[name] for record in records],
+                dtype=kind,
+            )
+    return Population(**arrays)
+
+
+DTYPES: dict[str, Any] = {
+    "block": np.str_,
+    "stem_type": np.str_,
+    "activation": np.str_,
+    **dict.fromkeys(
+        ("wa", "wm", "bottleneck_ratio", "se_ratio", "stage_bottleneck_ratios"), np.float64
+    ),
+}
+
+
+def concatenate(populations: Iterable[Population]) -> Population:
+    """Return the rows of several populations, in order; extra columns are dropped."""
+    parts = [population for population in populations if len(population)]
+    n_stages = max(part.stage_widths.shape[1] for part in parts)
+    arrays: dict[str, Any] = {}
+    for name in ARRAY_FIELDS:
+        columns = [getattr(part, name) for part in parts]
+        if name in STAGE_KEYS:
+            fill = 0 if name in ("stage_depths", "stage_widths", "stage_group_widths") else 1
+            columns = [
+                np.pad(c, ((0, 0), (0, n_stages - c.shape[1])), constant_values=fill)
+                for c in columns
+            ]
+        arrays[name] = np.concatenate(columns)
+    return Population(**arrays)
+
+
+__all__ = ["COMPLEXITY_KEYS", "Population", "concatenate", "from_records", "from_specs", "regnets"]
