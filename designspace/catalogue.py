@@ -113,5 +113,7 @@ def canonical(name: str) -> NetSpec:
 @cache
 def published() -> dict[str, dict[str, str]]:
     """Return the published figures of each canonical network, as text, by canonical name."""
-    text = resources.files("regnet_ds.designspace").joinpath("data/published.csv").read_text("utf-8")
+    text = (
+        resources.files("regnet_ds.designspace").joinpath("data/published.csv").read_text("utf-8")
+    )
     return {row["name"]: row for row in csv.DictReader(text.splitlines())}

@@ -74,7 +74,7 @@ class Fixed(Law):
 
     def index(self, u: Floats) -> Ints:
         """Return zeros."""
-        return np.zeros(u.shape[1], dtype=np.int64)
+        return np.zeros(int(u.shape[1]), dtype=np.int64)
 
 
 @dataclass(frozen=True)

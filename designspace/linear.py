@@ -17,6 +17,7 @@ from .spec import DEFAULT_SE_RATIO, DEFAULT_STEM_WIDTH, NetSpec, Stage, require_
 
 WIDTH_STEP = 8
 MAX_DEPTH = 1024
+CHUNK = 4096  # networks quantised at a time: their blocks fit into the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +128,37 @@ def quantise_batch(depth: Ints, w0: Ints, wa: Floats, wm: Floats) -> tuple[Ints,
     s is the largest number of stages among them; rows with fewer end in zeros.
     All arguments have shape (n,).
     """
+    parts = [
+        _quantise_chunk(depth[rows], w0[rows], wa[rows], wm[rows])
+        for rows in (slice(i, i + CHUNK) for i in range(0, len(depth), CHUNK))
+    ]
+    n_stages = max((widths.shape[1] for widths, _ in parts), default=1)
+    widths = np.zeros((len(depth), n_stages), dtype=np.int64)
+    depths = np.zeros((len(depth), n_stages), dtype=np.int64)
+    for i, (part_widths, part_depths) in enumerate(parts):
+        rows = slice(i * CHUNK, i * CHUNK + len(part_widths))
+        widths[rows, : part_widths.shape[1]] = part_widths
+        depths[rows, : part_depths.shape[1]] = part_depths
+    return widths, depths
+
+
+def _quantise_chunk(depth: Ints, w0: Ints, wa: Floats, wm: Floats) -> tuple[Ints, Ints]:
     n = len(depth)
-    blocks = np.arange(int(depth.max(initial=1)))
+    blocks = np.arange(int(depth.max()))
     u = w0[:, None] + wa[:, None] * blocks
     s = np.rint(np.log(u / w0[:, None]) / np.log(wm)[:, None])
     w = np.rint(w0[:, None] * np.power(wm[:, None], s) / WIDTH_STEP) * WIDTH_STEP
     starts = np.ones(w.shape, dtype=np.bool_)
-    starts[:, 1:] = w[:, 1:] != w[:, :-1]
-    inside = blocks < depth[:, None]
-    stage = np.cumsum(starts, axis=1) - 1
-    n_stages = int(stage[inside].max(initial=0)) + 1
-    row = np.broadcast_to(np.arange(n)[:, None], w.shape)
-    code = (row * n_stages + stage)[inside]
-    depths = np.bincount(code, minlength=n * n_stages).reshape(n, n_stages).astype(np.int64)
-    widths = np.zeros((n, n_stages), dtype=np.int64)
-    first = starts & inside
-    widths[row[first], stage[first]] = w[first].astype(np.int64)
+    np.not_equal(w[:, 1:], w[:, :-1], out=starts[:, 1:])
+    starts &= blocks < depth[:, None]
+    rows, columns = np.nonzero(starts)
+    n_stages = starts.sum(axis=1)
+    first = np.cumsum(n_stages) - n_stages
+    stage = np.arange(len(rows)) - first[rows]
+    ends = np.append(columns[1:], 0)
+    ends[first + n_stages - 1] = depth
+    shape = (n, int(n_stages.max()))
+    widths, depths = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    widths[rows, stage] = w[rows, columns].astype(np.int64)
+    depths[rows, stage] = ends - columns
     return widths, depths

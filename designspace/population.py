@@ -110,19 +110,26 @@ class Population:
         Stage lists are tuples, and what does not apply is None.
         """
         result: dict[str, list[Any]] = {"schema": [SCHEMA] * len(self)}
-        lengths = (self.stage_depths > 0).sum(axis=1).tolist()
         for name in RECORD_KEYS[1:]:
-            values = getattr(self, name).tolist()
-            if name in STAGE_KEYS:
-                values = [tuple(v[:n]) for v, n in zip(values, lengths, strict=True)]
-            elif name in ("w0", "group_width"):
-                values = [v or None for v in values]
-            elif name in ("wa", "wm", "bottleneck_ratio"):
-                values = [None if v != v else v for v in values]
-            result[name] = values
+            result[name] = self.column(name)
         for name, column in self.extra.items():
             result[name] = column.tolist()
         return result
+
+    def column(self, name: str) -> list[Any]:
+        """Return one record key as a list of plain values (see ``columns``)."""
+        array: Column = getattr(self, name)
+        if array.strides[0] == 0 and len(array) and array.ndim == 1:
+            values = array[:1].tolist() * len(array)
+        else:
+            values = array.tolist()
+        if name in STAGE_KEYS:
+            return _stage_lists(values, (self.stage_depths > 0).sum(axis=1).tolist())
+        if name in ("w0", "group_width"):
+            return [v or None for v in values]
+        if name in ("wa", "wm", "bottleneck_ratio"):
+            return [None if v != v else v for v in values]
+        return values
 
     def records(self) -> list[Record]:
         """Return one record a row."""
@@ -131,6 +138,12 @@ class Population:
 
 
 ARRAY_FIELDS = tuple(f.name for f in fields(Population) if f.name != "extra")
+
+
+def _stage_lists(values: list[list[Any]], lengths: list[int]) -> list[tuple[Any, ...]]:
+    if values and min(lengths) == len(values[0]):
+        return list(map(tuple, values))
+    return [tuple(v[:n]) for v, n in zip(values, lengths, strict=True)]
 
 
 def _take(array: Column, which: Bools | Ints) -> Column:
