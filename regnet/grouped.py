@@ -15,6 +15,7 @@ from keras import ops
 
 Tensor = Any
 PACK_CHANNELS = 32
+DENSE_PIXELS = 4
 
 
 def groups_per_pack(groups: int, group_width: int) -> int:
@@ -42,6 +43,9 @@ def convolve(x: Tensor, kernel: Tensor, stride: int, groups: int) -> Tensor:
         return _convolve(x, kernel, stride)
     if native_is_fast():
         return _native(x, kernel, stride)
+    h, w = x.shape[1:3]
+    if h and w and h * w <= DENSE_PIXELS:
+        return _dense_in_space(x, kernel, stride, groups)
     return _packed(x, kernel, stride, groups)
 
 
@@ -83,6 +87,36 @@ def _packed(x: Tensor, kernel: Tensor, stride: int, groups: int) -> Tensor:
     kernels[-1] = kernels[-1][:, :, : maps[-1].shape[-1]]
     pairs = zip(maps, kernels, strict=True)
     return ops.concatenate([_convolve(m, k, stride) for m, k in pairs], axis=-1)
+
+
+def _dense_in_space(x: Tensor, kernel: Tensor, stride: int, groups: int) -> Tensor:
+    """One matrix a group from all pixels of a map to all others, in one batched product."""
+    h, w, channels = x.shape[1:]
+    taps = taps_between(h, w, kernel.shape[:2], stride)
+    n_in, n_out, n_taps = taps.shape
+    width_in, width_out = kernel.shape[2], kernel.shape[3] // groups
+    taps = ops.convert_to_tensor(taps.reshape(n_in * n_out, n_taps), dtype=kernel.dtype)
+    matrices = ops.matmul(taps, ops.reshape(kernel, (n_taps, -1)))
+    matrices = ops.reshape(matrices, (n_in, n_out, width_in, groups, width_out))
+    matrices = ops.transpose(matrices, (3, 0, 2, 1, 4))
+    matrices = ops.reshape(matrices, (groups, n_in * width_in, n_out * width_out))
+    x = ops.transpose(ops.reshape(x, (-1, n_in, groups, width_in)), (2, 0, 1, 3))
+    y = ops.matmul(ops.reshape(x, (groups, -1, n_in * width_in)), matrices)
+    y = ops.transpose(ops.reshape(y, (groups, -1, n_out, width_out)), (1, 2, 0, 3))
+    return ops.reshape(y, (-1, -(-h // stride), -(-w // stride), groups * width_out))
+
+
+@cache
+def taps_between(h: int, w: int, kernel_size: tuple[int, int], stride: int) -> np.ndarray:
+    """Return which kernel tap joins two pixels, 0 or 1 of shape (input, output, tap)."""
+    rows, columns = (
+        np.arange(size)[:, None, None]
+        == np.arange(0, size, stride)[:, None] + np.arange(k) - k // 2
+        for size, k in zip((h, w), kernel_size, strict=True)
+    )
+    taps = np.einsum("iot,jpu->ijoptu", rows, columns)
+    n_out = rows.shape[1] * columns.shape[1]
+    return taps.reshape(h * w, n_out, -1).astype(np.float32)
 
 
 @cache
