@@ -16,7 +16,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import TrialState
 
 from .records import SCHEMA
 
@@ -234,6 +235,18 @@ class Journal(JournalStorage):
                     self._sync_with_backend()
         finally:
             self._pending = None
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """Change a state; to RUNNING only from WAITING, and for one process alone.
+
+        Optuna's own answer is wrong for a process that owned the trial before.
+        """
+        if state != TrialState.RUNNING:
+            return super().set_trial_state_values(trial_id, state, values)
+        with self.exclusive():
+            return super().set_trial_state_values(trial_id, state, values)
 
     def _write_log(self, op_code: int, extra_fields: dict[str, Any]) -> None:
         if self._pending is None:

@@ -1,0 +1,295 @@
+"""A population study: architectures as waiting trials, and running what waits.
+
+Architecture i and its training seed depend on the study's seed and i alone, so that the number
+of workers, interruptions and retries decide nothing. Running again with more architectures
+continues the study; finished ones are never trained again.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from ..analysis.records import PARAMETER_KEYS, RECORD_KEYS, Status
+from ..analysis.storage import batch, exclusive, load_study, open_storage
+from ..designspace import DesignSpace, NetSpec, Population, to_record
+from .claims import PRIVATE, held_elsewhere, release_orphans, trials_in
+from .executors import run_workers
+from .settings import Settings, open_study, plain, run_folder, trial_seed
+from .tasks import DEFAULT_TRAINER, POPULATION, SETTINGS
+
+REPLICATE = PRIVATE + "replicate"  # 0 for the population's own training of an architecture
+INTEGERS = ("depth", "w0", "group_width")
+_UNITS = ("schema", "resolution", "classes", "flops", "params", "acts")
+_ARCHITECTURE = tuple(key for key in RECORD_KEYS if key not in _UNITS)
+_STATES = {
+    TrialState.COMPLETE: Status.COMPLETE,
+    TrialState.PRUNED: Status.PRUNED,
+    TrialState.FAIL: Status.FAILED,
+    TrialState.RUNNING: Status.RUNNING,
+    TrialState.WAITING: Status.WAITING,
+}
+Networks = Population | Sequence[NetSpec]
+_log = logging.getLogger("regnet_ds")
+
+
+def create_population_study(
+    url: str,
+    name: str,
+    networks: Networks,
+    settings: Settings,
+    *,
+    space: DesignSpace | str = "",
+    force: bool = False,
+) -> optuna.Study:
+    """Create a study of these architectures, or add the missing ones to the one that is there.
+
+    Parameters
+    ----------
+    networks
+        Architecture i of the study, in order. Where the study has them already, they must be
+        the same ones.
+    space
+        Where they were drawn from, or its name; decides the ranges of the trials' parameters.
+    force
+        Continue a study that was made with other settings: what is added has the new ones.
+
+    Raises
+    ------
+    ValueError
+        If there is a study of this name with other settings or other architectures.
+    """
+    attributes = {"kind": POPULATION, "space": _name(space), **settings.attributes()}
+    study = open_study(open_storage(url), name, attributes, force=force)
+    add_architectures(study, networks, settings, space=space)
+    return study
+
+
+def add_architectures(
+    study: optuna.Study,
+    networks: Networks,
+    settings: Settings,
+    *,
+    space: DesignSpace | str = "",
+) -> int:
+    """Add the architectures that a study lacks, as waiting trials; return how many.
+
+    Raises
+    ------
+    ValueError
+        If an architecture is not the one that the study has at its place.
+    """
+    specs = _specs(networks)
+    units = {"resolution": settings.resolution, "classes": settings.classes}
+    records = [plain(to_record(spec, **units)) for spec in specs]
+    shared = {"space": _name(space), **settings.attributes()}
+    own = {k: v for k, v in shared.items() if study.user_attrs.get(k) != v}
+    ranges = parameter_ranges(records, space)
+    with exclusive(study._storage):
+        there = {t.user_attrs["index"]: t.user_attrs for t in trials_in(study, *TrialState)}
+        new: list[FrozenTrial] = []
+        for i, record in enumerate(records):
+            index = _place(there, i, record, own)
+            if index is None:
+                continue
+            extra = {SETTINGS: own} if own else {}
+            there[index] = {**record, **extra}
+            seed = trial_seed(settings.seed, index)
+            new.append(_waiting(record, ranges, index, seed, shared, extra))
+        with batch(study._storage):
+            study.add_trials(new)
+    return len(new)
+
+
+def _specs(networks: Networks) -> list[NetSpec]:
+    if isinstance(networks, Population):
+        return [networks.row(i) for i in range(len(networks))]
+    return list(networks)
+
+
+def _name(space: DesignSpace | str) -> str:
+    return space if isinstance(space, str) else space.name
+
+
+def _place(
+    there: Mapping[int, Mapping[str, Any]],
+    i: int,
+    record: Mapping[str, Any],
+    own: Mapping[str, Any],
+) -> int | None:
+    """Return the index that architecture i takes in a study; None if the study has it.
+
+    Where a study is continued with other settings (``own``), what it lacks comes after.
+    """
+    if own:
+        same = (a for a in there.values() if a.get(SETTINGS) == own and _is_same(a, record))
+        return None if any(same) else max(there, default=-1) + 1
+    if i not in there:
+        return i
+    if _is_same(there[i], record):
+        return None
+    raise ValueError(
+        f"architecture {i} of the study is another one: depth {there[i]['depth']}, widths "
+        f"{there[i]['stage_widths']}, not depth {record['depth']}, widths {record['stage_widths']}"
+    )
+
+
+def _is_same(there: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    return all(there.get(key) == record.get(key) for key in _ARCHITECTURE)
+
+
+def add_seed_runs(study: optuna.Study, indices: Iterable[int], replicates: int = 2) -> int:
+    """Add trainings of architectures with other seeds, for the noise over seeds.
+
+    The new trials have the ``index`` of their architecture and another ``seed``. Replicates
+    1 to ``replicates`` that are there already are not added again. Returns how many were.
+
+    Raises
+    ------
+    ValueError
+        If the study has no architecture of an index.
+    """
+    with exclusive(study._storage):
+        everything = trials_in(study, *TrialState)
+        first = {t.user_attrs["index"]: t for t in everything if not t.user_attrs.get(REPLICATE)}
+        there = {(t.user_attrs["index"], t.user_attrs.get(REPLICATE, 0)) for t in everything}
+        new: list[FrozenTrial] = []
+        for index in dict.fromkeys(indices):
+            if index not in first:
+                raise ValueError(f"study {study.study_name!r} has no architecture {index}")
+            for replicate in range(1, replicates + 1):
+                if (index, replicate) not in there:
+                    new.append(_replica(study, first[index], replicate))
+        with batch(study._storage):
+            study.add_trials(new)
+    return len(new)
+
+
+def run_study(
+    url: str,
+    name: str,
+    workers: int = 2,
+    *,
+    trainer: str = DEFAULT_TRAINER,
+    take_over: bool = False,
+    on_progress: Callable[[dict[str, int]], None] | None = None,
+) -> bool:
+    """Train what waits in a study with local worker processes; False if it was interrupted.
+
+    ``on_progress`` is called with the counts of `status` several times a second.
+    ``take_over`` takes trials that another host holds, which are else left alone.
+
+    Raises
+    ------
+    ValueError
+        If there is no such study, or the storage does not take that many workers.
+    WorkerError
+        If workers die before they train anything.
+    """
+    study = load_study(open_storage(url, create=False), name)
+    if take_over:
+        release_orphans(study, everywhere=True)
+
+    def step(storage: BaseStorage) -> bool:
+        now = load_study(storage, name)
+        counts = status(now)
+        if on_progress is not None:
+            on_progress(counts)
+        return not counts[Status.WAITING] and _none_runs_here(now)
+
+    return run_workers(
+        url,
+        [name],
+        workers,
+        step=step,
+        folder=run_folder(url, name),
+        trainer=trainer,
+        threads=study.user_attrs["threads"],
+    )
+
+
+def _none_runs_here(study: optuna.Study) -> bool:
+    running = trials_in(study, TrialState.RUNNING)
+    elsewhere = held_elsewhere(running)
+    if running and len(running) == sum(elsewhere.values()):
+        _log.warning("trials held by other hosts are left to them: %s", elsewhere)
+        return True
+    return not running
+
+
+def status(study: optuna.Study) -> dict[str, int]:
+    """Return how many trials there are of every status."""
+    counts = {str(status): 0 for status in Status}
+    for trial in trials_in(study, *TrialState):
+        diverged = trial.user_attrs.get("status") == Status.DIVERGED
+        complete = trial.state == TrialState.COMPLETE
+        counts[str(Status.DIVERGED if diverged and complete else _STATES[trial.state])] += 1
+    return counts
+
+
+def parameter_ranges(
+    records: Sequence[Mapping[str, Any]], space: DesignSpace | str = ""
+) -> dict[str, BaseDistribution]:
+    """Return the range and step of every parameter: the space's, widened where need be."""
+    ranges: dict[str, BaseDistribution] = {}
+    for key in PARAMETER_KEYS:
+        values = np.array([r[key] for r in records if r.get(key) is not None], dtype=np.float64)
+        if not len(values):
+            continue
+        law = None if isinstance(space, str) else space.laws.get(key)
+        if law is not None and np.isin(values, law.values).all():
+            ranges[key] = _range(key, law.values, getattr(law, "quantum", None))
+        else:
+            ranges[key] = _range(key, values, None)
+    return ranges
+
+
+def _range(key: str, values: np.ndarray, quantum: float | None) -> BaseDistribution:
+    low, high = float(values.min()), float(values.max())
+    if key in INTEGERS:
+        steps = np.abs(values - low).astype(np.int64)
+        return IntDistribution(int(low), int(high), step=math.gcd(*steps.tolist()) or 1)
+    return FloatDistribution(low, high, step=quantum if high > low else None)
+
+
+def _waiting(
+    record: Mapping[str, Any],
+    ranges: Mapping[str, BaseDistribution],
+    index: int,
+    seed: int,
+    shared: Mapping[str, Any],
+    extra: Mapping[str, Any],
+) -> FrozenTrial:
+    params = {key: record[key] for key in ranges if record.get(key) is not None}
+    return create_trial(
+        state=TrialState.WAITING,
+        params=params,
+        distributions={key: ranges[key] for key in params},
+        user_attrs={
+            **record,
+            "index": index,
+            "space": shared["space"],
+            "seed": seed,
+            "threads": shared["threads"],
+            "epochs": shared["recipe"].get("epochs"),
+            **extra,
+        },
+    )
+
+
+def _replica(study: optuna.Study, trial: FrozenTrial, replicate: int) -> FrozenTrial:
+    own = trial.user_attrs.get(SETTINGS, {})
+    index = trial.user_attrs["index"]
+    shared = {**study.user_attrs, **own}
+    record = {k: v for k, v in trial.user_attrs.items() if k in RECORD_KEYS}
+    extra = {REPLICATE: replicate, **({SETTINGS: own} if own else {})}
+    seed = trial_seed(shared["seed"], index, replicate)
+    return _waiting(record, trial.distributions, index, seed, shared, extra)

@@ -1,0 +1,240 @@
+"""The claim loop: one loop for every storage and every executor.
+
+A worker imports its trainer once and trains trial after trial: claim the lowest that waits,
+train, record. It serves its studies in order, some of which may not exist yet, and ends when
+it is told to, when the process that started it dies, or (without ``wait``) when nothing waits.
+Asked to stop, it returns the trial that it is training.
+
+As a process, its standard input is the line to its parent: ``stop`` or the end stops it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+from ..analysis.records import Status
+from ..analysis.storage import exclusive, load_study, open_storage
+from .claims import PRIVATE, Owner, claim, finish, give_back, is_owner
+from .fingerprint import digest, environment
+from .tasks import DEFAULT_TRAINER, Outcome, Trainer, find_trainer, task_of
+
+POLL = 0.1  # seconds between looks at an empty queue
+PATIENCE = 10.0  # seconds that a stopped worker may take before it is cut off
+TRACEBACK = PRIVATE + "traceback"
+ENVIRONMENTS = PRIVATE + "environments"  # of a study: fingerprint -> what it stands for
+_log = logging.getLogger("regnet_ds")
+
+
+class Interrupted(BaseException):
+    """A stop was asked for while a trial was being trained."""
+
+
+class _TakenAway(Exception):
+    """The trial was finished, or given to another worker, while it was being trained."""
+
+
+class Stop:
+    """A request to stop, which breaks into training but never into a write."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._armed = False
+
+    def request(self, *_: object) -> None:
+        """Ask for the stop; may be called as a signal handler."""
+        self.requested = True
+        if self._armed:
+            self._armed = False
+            raise Interrupted
+
+    @contextmanager
+    def breaks(self, armed: bool) -> Generator[None]:
+        """Let a request raise `Interrupted` in the block, or hold it back until its end."""
+        before, self._armed = self._armed, armed
+        try:
+            self._check()
+            yield
+        finally:
+            self._armed = before
+        self._check()
+
+    def _check(self) -> None:
+        if self._armed and self.requested:
+            raise Interrupted
+
+
+class Worker:
+    """A claim loop over studies of one storage; ``folder`` takes what is not a number."""
+
+    def __init__(
+        self,
+        storage: BaseStorage,
+        studies: Sequence[str],
+        trainer: Trainer,
+        *,
+        name: str = "w0",
+        folder: Path | None = None,
+    ) -> None:
+        self.stop = Stop()
+        self._storage = storage
+        self._names = list(studies)
+        self._studies: dict[str, optuna.Study] = {}
+        self._trainer = trainer
+        self._folder = folder
+        self._owner = Owner.of_this_process(name)
+
+    def run(self, *, wait: bool = False) -> int:
+        """Train what waits, then return, or ``wait`` for more; how many trials were trained."""
+        trained = 0
+        while not self.stop.requested:
+            found = self._claim()
+            if found:
+                self._train(*found)
+                trained += 1
+            elif wait:
+                time.sleep(POLL)
+            else:
+                break
+        return trained
+
+    def _claim(self) -> tuple[optuna.Study, FrozenTrial] | None:
+        for name in self._names:
+            study = self._study(name)
+            trial = claim(study, self._owner) if study else None
+            if study and trial:
+                return study, trial
+        return None
+
+    def _study(self, name: str) -> optuna.Study | None:
+        if name not in self._studies:
+            if all(study.study_name != name for study in self._storage.get_all_studies()):
+                return None
+            self._studies[name] = load_study(self._storage, name)
+        return self._studies[name]
+
+    def _train(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        _log.info("trial %d of %s begins", trial.number, study.study_name)
+        try:
+            with self.stop.breaks(True):
+                outcome = self._trainer(
+                    task_of(study.user_attrs, trial),
+                    lambda epoch, error: self._report(trial, epoch, error),
+                )
+        except (Interrupted, KeyboardInterrupt) as error:
+            give_back(study, trial, self._owner)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+        except _TakenAway:
+            _log.warning("trial %d of %s was taken away", trial.number, study.study_name)
+        except Exception as error:
+            self._fail(study, trial, error)
+        else:
+            self._finish(study, trial, outcome)
+
+    def _report(self, trial: FrozenTrial, epoch: int, error: float) -> None:
+        with self.stop.breaks(False):
+            try:
+                self._storage.set_trial_intermediate_value(trial._trial_id, epoch, float(error))
+            except UpdateFinishedTrialError as finished:
+                raise _TakenAway from finished
+
+    def _finish(self, study: optuna.Study, trial: FrozenTrial, outcome: Outcome) -> None:
+        attributes: dict[str, Any] = {
+            "status": str(outcome.status),
+            "fingerprint": self._fingerprint(study),
+        }
+        for key in ("test_error", "best_epoch", "seconds", "images_per_second", "reason"):
+            value = getattr(outcome, key, None)
+            if value is not None:
+                attributes[key] = value
+        error = float(outcome.error)
+        if outcome.status == Status.DIVERGED or error != error:
+            # A sampler learns nothing from a failed trial: it is told chance (DESIGN section 5).
+            attributes["status"] = str(Status.DIVERGED)
+            error = 100.0 * (1.0 - 1.0 / study.user_attrs["classes"])
+        finish(study, trial, self._owner, error, attributes)
+
+    def _fail(self, study: optuna.Study, trial: FrozenTrial, error: Exception) -> None:
+        if not is_owner(study, trial, self._owner):
+            return
+        lines = str(error).strip().splitlines() or [""]
+        reason = f"{type(error).__name__}: {lines[0]}"[:200]
+        _log.warning("trial %d of %s failed: %s", trial.number, study.study_name, reason)
+        attributes = {"status": str(Status.FAILED), "reason": reason}
+        if self._folder is not None:
+            path = self._folder / f"trial-{trial.number:05d}-{study.study_name}.traceback.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(traceback.format_exception(error)))
+            attributes[TRACEBACK] = str(path)
+        finish(study, trial, self._owner, None, attributes)
+
+    def _fingerprint(self, study: optuna.Study) -> str:
+        """Return the digest of this environment, which the study explains."""
+        here = environment(study.user_attrs["threads"])
+        name = digest(here)
+        if name not in study.user_attrs.get(ENVIRONMENTS, {}):
+            with exclusive(self._storage):
+                known = study.user_attrs.get(ENVIRONMENTS, {})
+                study.set_user_attr(ENVIRONMENTS, {**known, name: here})
+        return name
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run as a process that a parent started."""
+    parser = argparse.ArgumentParser(description="Train the waiting trials of studies.")
+    parser.add_argument("--storage", required=True)
+    parser.add_argument("--study", action="append", required=True)
+    parser.add_argument("--trainer", default=DEFAULT_TRAINER)
+    parser.add_argument("--name", default="w0")
+    parser.add_argument("--folder", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    worker = Worker(
+        open_storage(options.storage, create=False),
+        options.study,
+        find_trainer(options.trainer),
+        name=options.name,
+        folder=options.folder,
+    )
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, and says so
+    signal.signal(signal.SIGTERM, worker.stop.request)
+    threading.Thread(target=_listen, daemon=True).start()
+    worker.run(wait=True)
+
+
+def _listen() -> None:
+    """Stop the main thread when the parent says so or is gone; end the process if it will not."""
+    while True:
+        said = os.read(sys.stdin.fileno(), 1024)
+        if not said or b"stop" in said:
+            break
+    main_thread = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main_thread is not None:
+        signal.pthread_kill(main_thread, signal.SIGTERM)
+    else:
+        import _thread
+
+        _thread.interrupt_main(signal.SIGTERM)
+    time.sleep(PATIENCE)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Small populations and settings that need no training."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FAKE = f"{Path(__file__).parent / 'fake_trainer.py'}"
+
+
+@pytest.fixture(scope="session")
+def fake_trainer():
+    return f"{FAKE}:train"
+
+
+@pytest.fixture(scope="session")
+def fake_tuner():
+    return f"{FAKE}:tune"
+
+
+@pytest.fixture(scope="session")
+def population():
+    """Return a function of n: the first n networks of one sample."""
+    from regnet_ds.designspace import SPACES, Budget, sample
+
+    budget = Budget(flops=(3e6, 8e6))
+    rng = np.random.default_rng(0)
+    drawn = sample(SPACES["regnetx"], 24, budget=budget, rng=rng, resolution=32, classes=10)
+    return lambda n: drawn.population.take(np.arange(n))
+
+
+@pytest.fixture
+def settings():
+    from regnet_ds.search.settings import Settings
+
+    recipe = {"epochs": 3, "lr": 0.1, "weight_decay": 5e-5}
+    return Settings(recipe=recipe, data="digits", resolution=32, classes=10, seed=3)
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"journal:{tmp_path}/s.journal"
