@@ -101,9 +101,9 @@ class Uniform(_Gridded):
 
 
 class LogUniform(_Gridded):
-    """exp U(log l', log high) ceiled to the quantum, l' = low - min(quantum, low / 2).
+    """The exponential of U(log l', log high), ceiled to the quantum q.
 
-    P(v) = log(v / max(v - q, l')) / log(high / l').
+    With l' = low - min(q, low / 2), P(v) = log(v / max(v - q, l')) / log(high / l').
     """
 
     def __post_init__(self) -> None:
@@ -112,9 +112,9 @@ class LogUniform(_Gridded):
             raise ValueError(f"a log-uniform range must be positive, got {self.low}")
 
     def index(self, u: Floats) -> Ints:
-        """Return the index of the ceiled value."""
-        start = math.log(self.low - min(self.quantum, self.low / 2))
-        value = np.exp(start + u[0] * (math.log(self.high) - start))
+        """Return the index of the ceiled value; it falls with u, as in pycls."""
+        start, end = math.log(self.low - min(self.quantum, self.low / 2)), math.log(self.high)
+        value = np.exp(end - u[0] * (end - start))
         index = np.ceil((value - self.low) / self.quantum).astype(np.int64)
         return np.clip(index, 0, len(self.values) - 1)
 

@@ -1,0 +1,5 @@
+"""``python -m regnet_ds`` is ``regnet-ds``."""
+
+from .cli import main
+
+main()

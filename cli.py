@@ -1,0 +1,120 @@
+"""The command line: mounts the commands, and turns errors into one line and an exit code.
+
+Exit codes: 0 done, 1 an unexpected failure, 2 bad input, 130 interrupted. Set
+REGNET_DS_TRACEBACK=1 to see where an error comes from.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import typer
+
+# command -> module in commands/; a module may hold several commands
+COMMANDS = {
+    "sample": "sample",
+    "describe": "describe",
+    "account": "account",
+    "canonical": "canonical",
+    "study": "study",
+    "tune": "tune",
+    "edf": "figures",
+    "plot": "figures",
+    "quickstart": "quickstart",
+}
+HELP = """A toolkit for network design spaces: sample, account, train, compare and tune RegNets.
+
+Sizes read 4G, 400M or 4e9; a budget is a size (within 5%) or a range LO:HI. FLOPs are
+multiply-adds of one image.
+"""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from . import __version__
+
+        typer.echo(f"regnet-ds {__version__}")
+        raise typer.Exit()
+
+
+def make_app(arguments: list[str]) -> typer.Typer:
+    """Return the app with the one command that is asked for, or with all of them."""
+    app = typer.Typer(
+        help=HELP,
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def regnet_ds(
+        version: bool = typer.Option(
+            False, "--version", help="Print the version.", callback=_version, is_eager=True
+        ),
+    ) -> None: ...
+
+    regnet_ds.__doc__ = HELP
+    asked = arguments[0] if arguments else ""
+    modules = [COMMANDS[asked]] if asked in COMMANDS else list(dict.fromkeys(COMMANDS.values()))
+    for module in modules:
+        import_module(f".commands.{module}", __package__).register(app)
+    return app
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    if os.environ.get("REGNET_DS_TRACEBACK"):
+        return _run(arguments)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    except BrokenPipeError:
+        _forget_stdout()
+        return 0
+    except ValueError as error:
+        _complain(f"error: {error}")
+        return 2
+    except Exception as error:
+        return _other(error)
+
+
+def _run(arguments: list[str]) -> int:
+    command = typer.main.get_command(make_app(arguments))
+    code = command.main(arguments, prog_name="regnet-ds", standalone_mode=False)
+    sys.stdout.flush()
+    return code if isinstance(code, int) else 0
+
+
+def _other(error: Exception) -> int:
+    """Report typer's usage errors, refused files and everything unexpected in one line."""
+    message = getattr(error, "format_message", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(str(error))
+        return 0
+    if message is not None:
+        _complain(f"error: {message()}")
+        return 2
+    if type(error).__name__ == "Abort":
+        _complain("interrupted")
+        return 130
+    _complain(f"{type(error).__name__}: {error} (REGNET_DS_TRACEBACK=1 shows where)")
+    return 1
+
+
+def _complain(message: str) -> None:
+    print(f"regnet-ds: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _forget_stdout() -> None:
+    """Keep the interpreter from flushing into a closed pipe at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:]))
