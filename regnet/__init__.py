@@ -1,6 +1,8 @@
 """Architectures as Keras 3 models. Importing this package registers its layers with Keras."""
 
-from .layers import GroupedConv2D
+from ..designspace import canonical
+from . import accounting
+from .layers import BatchNorm, GroupedConv2D
 from .model import build
 
-__all__ = ["GroupedConv2D", "build"]
+__all__ = ["BatchNorm", "GroupedConv2D", "accounting", "build", "canonical"]

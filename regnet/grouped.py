@@ -57,7 +57,7 @@ def _convolve(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
         import tensorflow as tf
 
         p, q = kernel.shape[0] // 2, kernel.shape[1] // 2
-        padding = [[0, 0], [p, p], [q, q], [0, 0]]
+        padding: Any = [[0, 0], [p, p], [q, q], [0, 0]]
         return tf.nn.conv2d(x, kernel, stride, padding)
     return _native(x, kernel, stride)
 
@@ -82,8 +82,8 @@ def _packed(x: Tensor, kernel: Tensor, stride: int, groups: int) -> Tensor:
     cuts = range(pack, groups, pack)
     if not cuts:
         return _convolve(x, kernel, stride)
-    maps = ops.split(x, [cut * width_in for cut in cuts], axis=-1)
-    kernels = ops.split(kernel, [cut * width_out for cut in cuts], axis=-1)
+    maps: Any = ops.split(x, [cut * width_in for cut in cuts], axis=-1)
+    kernels: Any = ops.split(kernel, [cut * width_out for cut in cuts], axis=-1)
     kernels[-1] = kernels[-1][:, :, : maps[-1].shape[-1]]
     pairs = zip(maps, kernels, strict=True)
     return ops.concatenate([_convolve(m, k, stride) for m, k in pairs], axis=-1)
@@ -91,7 +91,7 @@ def _packed(x: Tensor, kernel: Tensor, stride: int, groups: int) -> Tensor:
 
 def _dense_in_space(x: Tensor, kernel: Tensor, stride: int, groups: int) -> Tensor:
     """One matrix a group from all pixels of a map to all others, in one batched product."""
-    h, w, channels = x.shape[1:]
+    h, w = x.shape[1:3]
     taps = taps_between(h, w, kernel.shape[:2], stride)
     n_in, n_out, n_taps = taps.shape
     width_in, width_out = kernel.shape[2], kernel.shape[3] // groups

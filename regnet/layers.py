@@ -144,12 +144,12 @@ class Initialisers:
     def __init__(self, seed: int) -> None:
         self._seeds = _layer_seeds(seed)
 
-    def conv(self, kernel_size: int, filters: int) -> keras.initializers.Initializer:
+    def conv(self, kernel_size: int, filters: int) -> Any:
         """Return the initialiser of a convolution (pycls ``init_weights``)."""
         std = math.sqrt(2.0 / (kernel_size * kernel_size * filters))
         return keras.initializers.RandomNormal(stddev=std, seed=next(self._seeds))
 
-    def dense(self) -> keras.initializers.Initializer:
+    def dense(self) -> Any:
         """Return the initialiser of the fully connected layer."""
         return keras.initializers.RandomNormal(stddev=CLASSIFIER_STD, seed=next(self._seeds))
 

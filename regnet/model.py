@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 from ..designspace import NetSpec
@@ -63,7 +65,7 @@ def build(
 
 
 def _check_input_shape(input_shape: InputShape, smallest: int) -> None:
-    if len(input_shape) != 3:
+    if not isinstance(input_shape, Sequence) or len(input_shape) != 3:
         raise ValueError(f"input_shape must be (height, width, channels), got {input_shape!r}")
     *sizes, channels = input_shape
     require_int("channels of input_shape", channels)

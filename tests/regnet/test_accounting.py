@@ -1,0 +1,95 @@
+import csv
+from pathlib import Path
+
+import keras
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from regnet_ds.designspace import Complexity, RegNetParams, canonical, complexity
+from regnet_ds.regnet import accounting, build
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "canonical.csv"
+FAST = {"RegNetX-200MF", "RegNetY-400MF", "RegNetX-8.0GF", "RegNetY-8.0GF"}
+
+with GOLDEN.open(newline="") as file:
+    ROWS = list(csv.DictReader(file))
+
+
+def published(row: dict[str, str]):
+    marks = () if row["name"] in FAST else pytest.mark.slow
+    cost = Complexity(int(row["flops"]), int(row["params"]), int(row["acts"]))
+    return pytest.param(row["name"], cost, id=row["name"], marks=marks)
+
+
+@pytest.mark.parametrize(("name", "cost"), [published(row) for row in ROWS])
+def test_the_24_count_as_published(name, cost):
+    spec = canonical(name)
+    assert accounting.account(build(spec)) == cost == complexity(spec)
+
+
+@st.composite
+def small_nets(draw):
+    params = RegNetParams(
+        depth=draw(st.integers(1, 5)),
+        w0=8 * draw(st.integers(1, 4)),
+        wa=draw(st.floats(0, 30)),
+        wm=draw(st.floats(1.5, 3)),
+        group_width=draw(st.sampled_from([1, 3, 8, 12])),
+        bottleneck_ratio=draw(st.sampled_from([0.25, 1.0, 2.0, 4.0])),
+    )
+    block = draw(st.sampled_from("xy"))
+    se_ratio = draw(st.sampled_from([0.25, 0.5, 1.0])) if block == "y" else 0.0
+    return params.to_spec(
+        block=block,
+        se_ratio=se_ratio,
+        stem_width=draw(st.integers(1, 20)),
+        head_width=draw(st.sampled_from([0, 24])),
+    )
+
+
+@settings(max_examples=10, deadline=None)
+@given(small_nets(), st.integers(64, 90), st.integers(64, 90), st.integers(1, 4), st.integers(1, 9))
+def test_random_nets_count_as_computed(spec, height, width, channels, classes):
+    model = build(spec, input_shape=(height, width, channels), classes=classes)
+    expected = complexity(spec, resolution=(height, width), channels=channels, classes=classes)
+    assert accounting.account(model) == expected
+
+
+def test_rows_add_up_and_ignore_trainable():
+    model = build(canonical("RegNetY-200MF"), input_shape=(32, 32, 3), classes=10)
+    rows = accounting.by_layer(model)
+    model.trainable = False
+    cost = accounting.account(model)
+    assert cost == complexity(canonical("RegNetY-200MF"), resolution=32, classes=10)
+    assert sum(row.flops for row in rows) == cost.flops
+    by_name = {row.layer: row for row in rows}
+    assert by_name["stem_conv"] == ("stem_conv", 27 * 32 * 256, 27 * 32, 32 * 256)
+    assert by_name["stem_bn"] == ("stem_bn", 0, 64, 0)
+    assert by_name["s1_b1_se_squeeze"] == ("s1_b1_se_squeeze", 25 * 8, 25 * 8, 8)
+
+
+def test_plain_keras_layers_and_nested_models():
+    inner = keras.Sequential([keras.Input((8, 8, 4)), keras.layers.MaxPooling2D(2)])
+    layers = [
+        keras.Input((8, 8, 4)),
+        inner,
+        keras.layers.Conv2D(6, 3, strides=2, padding="same", groups=2),
+        keras.layers.Dropout(0.5),
+        keras.layers.Flatten(),
+        keras.layers.Dense(5),
+    ]
+    conv = 9 * 2 * 6 + 6
+    expected = Complexity(conv * 4 + 125, conv + 125, 64 + 24 + 5)
+    assert accounting.account(keras.Sequential(layers)) == expected
+
+
+def test_unknown_layers_are_named():
+    layers = [keras.Input((8, 8, 4)), keras.layers.DepthwiseConv2D(3, name="odd")]
+    with pytest.raises(ValueError, match=r"odd \(DepthwiseConv2D\)"):
+        accounting.account(keras.Sequential(layers))
+
+
+def test_unknown_sizes_are_refused():
+    model = build(canonical("RegNetX-200MF"), input_shape=(None, None, 3))
+    with pytest.raises(ValueError, match="stem_conv has an unknown size"):
+        accounting.account(model)

@@ -1,0 +1,101 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from regnet_ds.regnet import BatchNorm, GroupedConv2D, grouped
+
+
+def built_in(filters, groups, strides, kernel_size=3):
+    """The same convolution out of Keras's own layers."""
+    conv = keras.layers.Conv2D(
+        filters, kernel_size, strides=strides, groups=groups, use_bias=False, name="conv"
+    )
+    return keras.Sequential([keras.layers.ZeroPadding2D(kernel_size // 2), conv])
+
+
+def value_and_gradients(layer, x):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x)
+        loss = tf.reduce_mean(tf.sin(y) * tf.cos(3.0 * y))
+    return [y, *tape.gradient(loss, [x, layer.trainable_weights[0].value])]
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize(
+    ("h", "w", "group_width", "groups"),
+    [
+        (9, 8, 8, 7),  # packs, the last one smaller
+        (8, 8, 1, 5),
+        (5, 6, 40, 2),  # a group alone
+        (6, 6, 12, 1),
+        (2, 2, 8, 3),  # dense in space
+        (1, 1, 12, 2),
+        (1, 3, 4, 2),
+    ],
+)
+def test_grouped_convolution_equals_keras(h, w, group_width, groups, strides):
+    rng = np.random.default_rng(0)
+    channels = group_width * groups
+    x = tf.constant(rng.normal(size=(3, h, w, channels)), tf.float32)
+    ours = GroupedConv2D(2 * channels, strides=strides, groups=groups)
+    theirs = built_in(2 * channels, groups, strides)
+    assert ours(x).shape == theirs(x).shape == ours.compute_output_shape(x.shape)
+    assert ours.kernel.shape == theirs.get_layer("conv").kernel.shape
+    theirs.set_weights(ours.get_weights())
+    for a, b in zip(value_and_gradients(ours, x), value_and_gradients(theirs, x), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5 * float(tf.reduce_max(abs(b))))
+
+
+def test_every_way_of_computing_agrees():
+    rng = np.random.default_rng(1)
+    x = tf.constant(rng.normal(size=(2, 2, 2, 24)), tf.float32)
+    kernel = tf.constant(rng.normal(size=(3, 3, 8, 24)), tf.float32)
+    for stride in (1, 2):
+        native = grouped._native(x, kernel, stride)
+        for way in (grouped._packed, grouped._dense_in_space):
+            np.testing.assert_allclose(way(x, kernel, stride, 3), native, rtol=1e-4, atol=1e-5)
+
+
+def test_symmetric_padding_and_the_sizes_of_same():
+    image = np.zeros((1, 8, 8, 1), np.float32)
+    image[0, 0, 0, 0] = 1
+    layer = GroupedConv2D(1, strides=2, kernel_initializer="ones")
+    y = keras.ops.convert_to_numpy(layer(image))
+    same = keras.layers.Conv2D(1, 3, strides=2, padding="same", use_bias=False)
+    assert y.shape == tuple(same(image).shape) == (1, 4, 4, 1)
+    # The zero row comes before the image, so its first pixel is in the window's centre.
+    layer.kernel.assign(np.arange(9, dtype=np.float32).reshape(3, 3, 1, 1))
+    assert float(layer(image)[0, 0, 0, 0]) == 4
+
+
+def test_groups_that_do_not_divide_are_refused():
+    with pytest.raises(ValueError, match="groups 3 do not divide the filters 8"):
+        GroupedConv2D(8, groups=3)
+    with pytest.raises(ValueError, match="groups 4 do not divide the input channels 6"):
+        GroupedConv2D(8, groups=4)(np.zeros((1, 4, 4, 6), np.float32))
+    with pytest.raises(ValueError, match="kernel_size must be odd, got 2"):
+        GroupedConv2D(8, 2)
+
+
+def test_batch_norm_equals_keras_but_for_the_unbiased_variance():
+    rng = np.random.default_rng(2)
+    x = tf.constant(3 * rng.normal(size=(4, 3, 3, 5)) + 1, tf.float32)
+    ours = BatchNorm(momentum=0.8, epsilon=1e-5)
+    theirs = keras.layers.BatchNormalization(momentum=0.8, epsilon=1e-5)
+    for _ in range(2):
+        np.testing.assert_allclose(ours(x, training=True), theirs(x, training=True), atol=1e-5)
+    np.testing.assert_allclose(ours.moving_mean, theirs.moving_mean, rtol=1e-4)
+    biased = (theirs.moving_variance.numpy() - 0.64) * 36 / 35 + 0.64
+    np.testing.assert_allclose(ours.moving_variance, biased, rtol=1e-4)
+    theirs.set_weights(ours.get_weights())
+    np.testing.assert_allclose(ours(x), theirs(x), atol=1e-5)
+
+
+def test_a_frozen_batch_norm_keeps_its_statistics():
+    x = np.random.default_rng(3).normal(size=(4, 3, 3, 5)).astype(np.float32)
+    norm = BatchNorm()
+    norm.trainable = False
+    before = norm(x, training=False)
+    np.testing.assert_array_equal(norm(x, training=True), before)
+    np.testing.assert_array_equal(norm.moving_mean, np.zeros(5))
