@@ -1,1 +1,51 @@
-"""Tables of results in, numbers and pictures out. Never imports keras, regnet or search."""
+"""Tables of results in, numbers and pictures out. Never imports keras, regnet or search.
+
+Names are imported when they are first used, so that neither pandas nor matplotlib loads before
+it is needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .bootstrap import GoodRange, best_probability, good_range, good_range_sampled
+    from .distribution import EDF, KS, edf, ks
+    from .metrics import METRICS, Metric, metric
+    from .table import learning_curves, load_table, usable
+
+_HOMES = {
+    "bootstrap": ("GoodRange", "best_probability", "good_range", "good_range_sampled"),
+    "distribution": ("EDF", "KS", "edf", "ks"),
+    "metrics": ("METRICS", "Metric", "metric"),
+    "table": ("learning_curves", "load_table", "usable"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "EDF",
+    "KS",
+    "METRICS",
+    "GoodRange",
+    "Metric",
+    "best_probability",
+    "edf",
+    "good_range",
+    "good_range_sampled",
+    "ks",
+    "learning_curves",
+    "load_table",
+    "metric",
+    "usable",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
