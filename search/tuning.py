@@ -1,0 +1,370 @@
+"""Hyperparameters per model size: one study a size, sizes ascending, warm-started.
+
+A study asks its sampler (TPE) in synchronous batches of a fixed size. Batch k comes from a
+sampler seeded by (study seed, k) and from the results of the batches before it, in number
+order, so that the number of workers decides nothing. The first trials are the size's own recipe
+and the best of the next smaller size. The objective is the error on the validation split.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.samplers import TPESampler
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from ..analysis.records import Status
+from ..analysis.storage import batch, exclusive, load_study, open_storage
+from ..designspace import NetSpec, complexity, to_record
+from .claims import PRIVATE, trials_in
+from .executors import run_workers
+from .recipe import Recipe
+from .settings import Settings, open_study, plain, run_folder, trial_seed
+from .studies import status
+from .tasks import DEFAULT_TRAINER, TUNING
+
+BATCH = 8  # trials asked together, unless said otherwise
+ORIGIN = PRIVATE + "origin"  # of a trial: its size's recipe, the smaller size's best, or sampled
+FIRST = PRIVATE + "first"  # of a study: the trials that are given, with their origins
+RANGES = PRIVATE + "ranges"  # of a study: the priors, widened to hold the given trials
+SAMPLED = "sampled"
+FEWEST_RANDOM = 4  # random trials before the sampler learns from results
+Prior = tuple[float, float, str]
+Progress = Callable[[str, dict[str, int], float | None], None]
+_log = logging.getLogger("regnet_ds")
+
+
+@dataclass(frozen=True)
+class Size:
+    """A network to tune: its name, its recipe to begin with, and where to look for a better one.
+
+    ``priors`` maps fields of the recipe to (low, high, "log" or "linear").
+    """
+
+    model: str
+    spec: NetSpec
+    recipe: Recipe
+    priors: Mapping[str, Prior]
+
+    def __post_init__(self) -> None:
+        fields = self.recipe.to_dict()
+        for name, (low, high, scale) in self.priors.items():
+            value = fields.get(name)
+            if not isinstance(value, float):
+                raise ValueError(f"{name!r} of a recipe cannot be tuned over a range")
+            if scale not in ("log", "linear") or not low <= high or (scale == "log" and low <= 0):
+                raise ValueError(f"{name} has no range from {low!r} to {high!r}, {scale!r}")
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a tuning study found, and where."""
+
+    model: str
+    recipe: Recipe
+    study: str
+    trial: int
+    error: float
+
+
+def tune_sizes(
+    url: str,
+    name: str,
+    sizes: Sequence[Size],
+    settings: Settings,
+    *,
+    trials: int = 16,
+    batch_size: int = BATCH,
+    workers: int = 2,
+    trainer: str = DEFAULT_TRAINER,
+    on_progress: Progress | None = None,
+) -> bool:
+    """Tune every size, the smallest first, in the studies ``name/model``; resumes what is there.
+
+    Parameters
+    ----------
+    settings
+        Shared by all sizes, but for the recipe, which is each size's own.
+    trials
+        Of each size, given ones included; more continue a study.
+    batch_size
+        Trials asked together, a property of the studies.
+    on_progress
+        Called several times a second with a model, the counts of its study by status, and its
+        lowest error so far (None before there is one).
+
+    Returns
+    -------
+    Whether all is done; False if it was interrupted.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to tune, or a study was made with other settings.
+    """
+    for what, value in (("trials", trials), ("batch_size", batch_size)):
+        if value < 1:
+            raise ValueError(f"{what} must be at least 1, got {value}")
+    ordered = ascending(sizes, settings)
+    names = [f"{name}/{size.model}" for size in ordered]
+    open_storage(url)
+    begun: dict[str, optuna.Study] = {}
+
+    def step(storage: BaseStorage) -> bool:
+        smaller: optuna.Study | None = None
+        for size, study_name in zip(ordered, names, strict=True):
+            if study_name not in begun:
+                own = replace(settings, recipe=size.recipe.to_dict())
+                begun[study_name] = begin(storage, study_name, size, own, batch_size, smaller)
+            study = begun[study_name]
+            done = advance(study, trials)
+            if on_progress is not None:
+                on_progress(size.model, status(study), _lowest(study))
+            if not done:
+                return False
+            smaller = study
+        return True
+
+    return run_workers(
+        url,
+        names,
+        workers,
+        step=step,
+        folder=run_folder(url, name),
+        trainer=trainer,
+        threads=settings.threads,
+    )
+
+
+def ascending(sizes: Sequence[Size], settings: Settings) -> list[Size]:
+    """Return the sizes by multiply-adds as they are trained, the smallest first.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or two of one name.
+    """
+    if not sizes:
+        raise ValueError("there is no model to tune")
+    models = [size.model for size in sizes]
+    for model in models:
+        if models.count(model) > 1:
+            raise ValueError(f"the model {model} is named twice")
+    units = {"resolution": settings.resolution, "classes": settings.classes}
+    return sorted(sizes, key=lambda size: (complexity(size.spec, **units).flops, size.model))
+
+
+def begin(
+    storage: BaseStorage,
+    name: str,
+    size: Size,
+    settings: Settings,
+    batch_size: int = BATCH,
+    smaller: optuna.Study | None = None,
+) -> optuna.Study:
+    """Create the study of a size, or return the one that is there.
+
+    ``smaller`` is the finished study of the next smaller size, whose best becomes a trial.
+    """
+    attributes = {
+        "kind": TUNING,
+        "model": size.model,
+        "batch": batch_size,
+        "priors": plain(dict(size.priors)),
+        **settings.attributes(),
+    }
+    study = open_study(storage, name, attributes)
+    with exclusive(storage):
+        if FIRST not in study.user_attrs:
+            units = {"resolution": settings.resolution, "classes": settings.classes}
+            first = _given(size, smaller)
+            ranges = _widened(size.priors, [trial["params"] for trial in first])
+            record = plain(to_record(size.spec, **units))
+            with batch(storage):
+                study.set_user_attr("record", record)
+                study.set_user_attr(RANGES, ranges)
+                study.set_user_attr(FIRST, first)
+    return study
+
+
+def advance(study: optuna.Study, trials: int) -> bool:
+    """Add the next batch once all trials are finished; True if ``trials`` of them are."""
+    with exclusive(study._storage):
+        there = trials_in(study, *TrialState)
+        if any(not trial.state.is_finished() for trial in there):
+            return False
+        n = len(there)
+        if n >= trials:
+            return True
+        size = study.user_attrs["batch"]
+        k = n // size
+        end = min(trials, (k + 1) * size)
+        new = [_trial(study, i, *p) for i, p in enumerate(proposals(study, k), k * size)]
+        with batch(study._storage):
+            study.add_trials(new[n - k * size : end - k * size])
+    return False
+
+
+def proposals(study: optuna.Study, k: int) -> list[tuple[dict[str, float], str]]:
+    """Return the parameters and origin of every trial of batch ``k``."""
+    size = study.user_attrs["batch"]
+    given = [(trial["params"], trial["origin"]) for trial in study.user_attrs[FIRST]]
+    given = given[k * size : (k + 1) * size]
+    seed = np.random.SeedSequence(study.user_attrs["seed"], spawn_key=(0, k)).generate_state(1)[0]
+    startup = min(10, max(FEWEST_RANDOM, size))
+    sampler = TPESampler(seed=int(seed), n_startup_trials=startup, constant_liar=True)
+    # A study of its own in memory: asking the stored one would leave trials running in it.
+    model = optuna.create_study(storage=_in_memory(), sampler=sampler, direction="minimize")
+    told = trials_in(study, TrialState.COMPLETE)
+    model.add_trials(_bare(trial) for trial in told if trial.number < k * size)
+    ranges = _distributions(study)
+    asked = [model.ask(ranges).params for _ in range(size - len(given))]
+    return [*given, *((params, SAMPLED) for params in asked)]
+
+
+def best_recipe(study: optuna.Study) -> Tuned:
+    """Return the recipe of the lowest validation error, the earlier one of equals.
+
+    Raises
+    ------
+    ValueError
+        If the study is not a tuning study or has no completed trial.
+    """
+    if study.user_attrs.get("kind") != TUNING:
+        raise ValueError(f"study {study.study_name!r} is not a tuning study")
+    done = _converged(study)
+    if not done:
+        raise ValueError(f"study {study.study_name!r} has no completed trial")
+    best = min(done, key=lambda trial: (_value(trial), trial.number))
+    fields = {**study.user_attrs["recipe"], **best.params}
+    model = study.user_attrs["model"]
+    return Tuned(model, Recipe.from_dict(fields), study.study_name, best.number, _value(best))
+
+
+def tuned_recipes(url: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
+    """Return what the tuning studies of a storage found, by model name.
+
+    Each is a mapping with ``recipe`` (its fields), ``study``, ``trial`` and ``error``; of several
+    studies of one model, that of the lowest error.
+
+    Raises
+    ------
+    ValueError
+        If the storage cannot be read or holds no result of tuning.
+    """
+    storage = open_storage(url, create=False)
+    found: dict[str, Tuned] = {}
+    for frozen in storage.get_all_studies():
+        if frozen.user_attrs.get("kind") != TUNING:
+            continue
+        study = load_study(storage, frozen.study_name)
+        if not _converged(study):
+            continue
+        tuned = best_recipe(study)
+        if tuned.model not in found or tuned.error < found[tuned.model].error:
+            found[tuned.model] = tuned
+    if not found:
+        raise ValueError(f"{os.fspath(url)} holds no result of tuning: run regnet-ds tune first")
+    return {
+        model: {"recipe": t.recipe.to_dict(), "study": t.study, "trial": t.trial, "error": t.error}
+        for model, t in found.items()
+    }
+
+
+def _given(size: Size, smaller: optuna.Study | None) -> list[dict[str, Any]]:
+    """Return the trials that need no sampler: parameters and origin."""
+    fields = size.recipe.to_dict()
+    own = {name: _at_least(fields[name], prior) for name, prior in size.priors.items()}
+    given = [{"params": own, "origin": "recipe"}]
+    if smaller is None:
+        return given
+    if not _converged(smaller):
+        _log.warning("%s has no result to start %s from", smaller.study_name, size.model)
+        return given
+    best = best_recipe(smaller)
+    warm = {**own, **_carried(best.recipe, size)}
+    if warm != own:
+        given.append({"params": warm, "origin": f"{best.study}#{best.trial}"})
+    return given
+
+
+def _carried(best: Recipe, size: Size) -> dict[str, float]:
+    """Return a smaller size's fields; the rate goes with the batch (DDS: lr = c batch)."""
+    fields = best.to_dict()
+    carried = {name: fields[name] for name in size.priors}
+    if best.optimizer != size.recipe.optimizer:
+        carried.pop("lr", None)
+    elif "lr" in carried:
+        carried["lr"] *= size.recipe.batch_size / best.batch_size
+    return {name: _at_least(value, size.priors[name]) for name, value in carried.items()}
+
+
+def _at_least(value: float, prior: Prior) -> float:
+    """Return the value, or the low end where a log scale cannot hold it."""
+    low, _, scale = prior
+    return float(low if scale == "log" and value <= 0 else value)
+
+
+def _widened(priors: Mapping[str, Prior], given: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    return {
+        name: [min(low, *(p[name] for p in given)), max(high, *(p[name] for p in given)), scale]
+        for name, (low, high, scale) in priors.items()
+    }
+
+
+def _distributions(study: optuna.Study) -> dict[str, BaseDistribution]:
+    return {
+        name: FloatDistribution(low, high, log=scale == "log")
+        for name, (low, high, scale) in study.user_attrs[RANGES].items()
+    }
+
+
+def _trial(
+    study: optuna.Study, index: int, params: Mapping[str, float], origin: str
+) -> FrozenTrial:
+    attrs = study.user_attrs
+    return create_trial(
+        state=TrialState.WAITING,
+        params=dict(params),
+        distributions=_distributions(study),
+        user_attrs={
+            **attrs["record"],
+            "index": index,
+            "model": attrs["model"],
+            "seed": trial_seed(attrs["seed"], index),
+            "threads": attrs["threads"],
+            "epochs": attrs["recipe"]["epochs"],
+            ORIGIN: origin,
+        },
+    )
+
+
+def _bare(trial: FrozenTrial) -> FrozenTrial:
+    return create_trial(params=trial.params, distributions=trial.distributions, value=_value(trial))
+
+
+def _converged(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the completed trials that did not diverge."""
+    done = trials_in(study, TrialState.COMPLETE)
+    return [trial for trial in done if trial.user_attrs.get("status") != Status.DIVERGED]
+
+
+def _lowest(study: optuna.Study) -> float | None:
+    return min((_value(trial) for trial in _converged(study)), default=None)
+
+
+def _value(trial: FrozenTrial) -> float:
+    return trial.values[0] if trial.values else math.inf
+
+
+def _in_memory() -> BaseStorage:
+    return optuna.storages.InMemoryStorage()
