@@ -80,7 +80,7 @@ def run(arguments: list[str]) -> int:
         _complain(f"error: {error}")
         return 2
     except Exception as error:
-        return _other(error)
+        return _other(error, arguments)
 
 
 def _run(arguments: list[str]) -> int:
@@ -90,20 +90,31 @@ def _run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _other(error: Exception) -> int:
+def _other(error: Exception, arguments: list[str]) -> int:
     """Report typer's usage errors, refused files and everything unexpected in one line."""
     message = getattr(error, "format_message", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(str(error))
         return 0
     if message is not None:
-        _complain(f"error: {message()}")
+        _complain(f"error: {message()}{_given(error, arguments)}")
         return 2
     if type(error).__name__ == "Abort":
         _complain("interrupted")
         return 130
     _complain(f"{type(error).__name__}: {error} (REGNET_DS_TRACEBACK=1 shows where)")
     return 1
+
+
+def _given(error: Exception, arguments: list[str]) -> str:
+    """Return the value of the option that a usage error is about, where it does not say so."""
+    options = getattr(getattr(error, "param", None), "opts", ())
+    for i, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name in options:
+            given = value if equals else " ".join(arguments[i + 1 : i + 2])
+            return "" if repr(given) in str(error) else f", got {given!r}"
+    return ""
 
 
 def _complain(message: str) -> None:
