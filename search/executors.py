@@ -24,12 +24,12 @@ from optuna.trial import TrialState
 
 from ..analysis.storage import load_study, open_storage, parse_url
 from .claims import attempts_of, release_orphans, trials_in
+from .quiet import QUIET
 from .tasks import DEFAULT_TRAINER
 from .worker import PATIENCE
 
 POLL = 0.2  # seconds between looks at the workers
 IDLE_DEATHS = 3  # per worker, without a trial begun between them: then it is not the trials
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "ABSL_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
 _log = logging.getLogger("regnet_ds")
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
@@ -17,6 +17,10 @@ from optuna.storages import BaseStorage
 from ..analysis.records import SCHEMA
 from ..analysis.storage import batch, exclusive, load_study, parse_url
 from .fingerprint import environment
+
+if TYPE_CHECKING:
+    from .datasets import Dataset
+    from .recipe import Recipe
 
 _log = logging.getLogger("regnet_ds")
 
@@ -53,6 +57,22 @@ class Settings:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.seed < 0:
             raise ValueError(f"seed must be at least 0, got {self.seed}")
+
+    @classmethod
+    def of(cls, data: Dataset, recipe: Recipe, *, seed: int = 0, threads: int = 1) -> Settings:
+        """Return the settings for a data set, with the recipe narrowed to what it allows."""
+        height, width = data.image_size
+        if height != width:
+            raise ValueError(f"images of a study must be square, got {height} x {width}")
+        return cls(
+            recipe=recipe.narrowed(data.augmentations).to_dict(),
+            data=data.name,
+            resolution=height,
+            classes=data.classes,
+            data_fingerprint=data.fingerprint,
+            seed=seed,
+            threads=threads,
+        )
 
     def attributes(self) -> dict[str, Any]:
         """Return the settings as they read back from a storage."""

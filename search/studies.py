@@ -48,6 +48,7 @@ def create_population_study(
     settings: Settings,
     *,
     space: DesignSpace | str = "",
+    budget: str = "",
     force: bool = False,
 ) -> optuna.Study:
     """Create a study of these architectures, or add the missing ones to the one that is there.
@@ -59,6 +60,8 @@ def create_population_study(
         the same ones.
     space
         Where they were drawn from, or its name; decides the ranges of the trials' parameters.
+    budget
+        The budget that they were drawn within, in words.
     force
         Continue a study that was made with other settings: what is added has the new ones.
 
@@ -68,6 +71,7 @@ def create_population_study(
         If there is a study of this name with other settings or other architectures.
     """
     attributes = {"kind": POPULATION, "space": _name(space), **settings.attributes()}
+    attributes |= {"budget": budget} if budget else {}
     study = open_study(open_storage(url), name, attributes, force=force)
     add_architectures(study, networks, settings, space=space)
     return study

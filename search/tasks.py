@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +29,7 @@ class Task:
     record: Mapping[str, Any]
     recipe: Mapping[str, Any]
     data: str
+    data_fingerprint: str
     seed: int
     threads: int
     classes: int
@@ -38,11 +38,20 @@ class Task:
 class Outcome(Protocol):
     """What a trainer returns; `training.Result` is one."""
 
-    error: float
-    best_epoch: int | None
-    status: str
-    seconds: float
-    images_per_second: float | None
+    @property
+    def error(self) -> float: ...  # noqa: D102
+
+    @property
+    def best_epoch(self) -> int | None: ...  # noqa: D102
+
+    @property
+    def status(self) -> str: ...  # noqa: D102
+
+    @property
+    def seconds(self) -> float: ...  # noqa: D102
+
+    @property
+    def images_per_second(self) -> float | None: ...  # noqa: D102
 
 
 Report = Callable[[int, float], None]
@@ -65,6 +74,7 @@ def task_of(settings: Mapping[str, Any], trial: FrozenTrial) -> Task:
         record={key: attrs.get(key) for key in RECORD_KEYS},
         recipe=recipe,
         data=merged["data"],
+        data_fingerprint=merged.get("data_fingerprint", ""),
         seed=attrs["seed"],
         threads=merged["threads"],
         classes=merged["classes"],
@@ -72,26 +82,29 @@ def task_of(settings: Mapping[str, Any], trial: FrozenTrial) -> Task:
 
 
 def train_task(task: Task, report: Report) -> Outcome:
-    """Train a task with this package's own training; ``report`` takes epoch (from 1) and error."""
+    """Train a task with this package's own training.
+
+    Raises
+    ------
+    ValueError
+        If the data set has changed since the study began.
+    """
     from ..designspace import from_record
+    from .datasets import load_dataset
     from .recipe import Recipe
     from .training import train
 
+    data = load_dataset(task.data)
+    if task.data_fingerprint not in ("", data.fingerprint):
+        raise ValueError(f"the data set {task.data!r} is not the one that the study began with")
     return train(
         from_record(task.record),
         Recipe.from_dict(dict(task.recipe)),
-        _data(task.data),
+        data,
         seed=task.seed,
         threads=task.threads,
         on_epoch=report,
     )
-
-
-@cache
-def _data(name: str) -> Any:
-    from .datasets import load_dataset
-
-    return load_dataset(name)
 
 
 def find_trainer(name: str) -> Trainer:

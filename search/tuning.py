@@ -280,6 +280,11 @@ def tuned_recipes(url: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     }
 
 
+def has_result(study: optuna.Study) -> bool:
+    """Whether a trial of a tuning study completed without diverging."""
+    return bool(_converged(study))
+
+
 def _given(size: Size, smaller: optuna.Study | None) -> list[dict[str, Any]]:
     """Return the trials that need no sampler: parameters and origin."""
     fields = size.recipe.to_dict()

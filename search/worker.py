@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -161,8 +162,8 @@ class Worker:
         }
         for key in ("test_error", "best_epoch", "seconds", "images_per_second", "reason"):
             value = getattr(outcome, key, None)
-            if value is not None:
-                attributes[key] = value
+            if value not in (None, ""):
+                attributes[key] = value.item() if hasattr(value, "item") else value
         error = float(outcome.error)
         if outcome.status == Status.DIVERGED or error != error:
             # A sampler learns nothing from a failed trial: it is told chance (DESIGN section 5).
@@ -178,7 +179,8 @@ class Worker:
         _log.warning("trial %d of %s failed: %s", trial.number, study.study_name, reason)
         attributes = {"status": str(Status.FAILED), "reason": reason}
         if self._folder is not None:
-            path = self._folder / f"trial-{trial.number:05d}-{study.study_name}.traceback.txt"
+            name = re.sub(r"[^\w.+-]+", "-", study.study_name)
+            path = self._folder / f"{name}-{trial.number:05d}.traceback.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(traceback.format_exception(error)))
             attributes[TRACEBACK] = str(path)

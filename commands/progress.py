@@ -1,0 +1,43 @@
+"""Progress of trials, on stderr: a bar on a terminal, else a line for every finished trial."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+
+FINISHED = ("complete", "pruned", "diverged", "failed")
+Show = Callable[[str, Mapping[str, int], int], None]
+
+
+@contextmanager
+def trial_progress() -> Generator[Show]:
+    """Yield a function of a title, counts by status and the number of trials wanted."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    began = time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TextColumn("{task.fields[rest]}"), console=console) as bar:
+        tasks = {}
+        shown: dict[str, int] = {}
+
+        def show(title: str, counts: Mapping[str, int], total: int) -> None:
+            done = sum(counts[status] for status in FINISHED)
+            if title not in tasks:
+                tasks[title] = bar.add_task(title, total=total, rest="")
+                shown[title] = done
+            rest = _rest(counts, time.monotonic() - began)
+            bar.update(tasks[title], completed=done, total=max(total, done), rest=rest)
+            if done != shown[title] and not console.is_terminal:
+                console.print(f"{title}: {done} of {max(total, done)} {rest}", highlight=False)
+            shown[title] = done
+
+        yield show
+
+
+def _rest(counts: Mapping[str, int], seconds: float) -> str:
+    named = (*FINISHED[1:], "running")
+    parts = [f"{counts[status]} {status}" for status in named if counts[status]]
+    return ", ".join([*parts, f"{int(seconds // 60)}:{int(seconds % 60):02d}"])

@@ -1,0 +1,131 @@
+"""``study`` and ``tune`` as a user runs them, with a trainer that only pretends."""
+
+import json
+from pathlib import Path
+
+import pytest
+from regnet_ds.cli import run
+
+FAKE = Path(__file__).parents[1] / "search" / "fake_trainer.py"
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return str(tmp_path / "s.journal")
+
+
+@pytest.fixture
+def study(storage):
+    """Return a function that runs ``study run`` with small defaults."""
+
+    def run_study(*options: str) -> int:
+        fixed = ["--storage", storage, "--trainer", f"{FAKE}:train", "--workers", "1"]
+        return run(["study", "run", "--flops", "4M", *fixed, *options])
+
+    return run_study
+
+
+def status(storage, capsys, *options):
+    capsys.readouterr()
+    assert run(["study", "status", "--storage", storage, "--format", "json", *options]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_population_is_trained_and_continued(study, storage, capsys):
+    assert study("-n", "3", "--epochs", "2", "--set", "lr=0.1") == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].split()[:4] == ["population", "regnetx", "digits", "3"]
+    assert "3 of regnetx with flops 3.80M to 4.20M at 32 px and 10 classes; seed 0" in err
+    assert "digits allows less augmentation: flip True -> False" in err
+    assert "population: 3 of 3" in err
+    assert "A new study created" not in err
+    (row,) = status(storage, capsys)
+    assert (row["complete"], row["waiting"], row["epochs"]) == (3, 0, 2)
+    assert row["best_error"] <= row["median_error"]
+    assert study("-n", "4", "--epochs", "2", "--set", "lr=0.1") == 0
+    (again,) = status(storage, capsys, "--name", "population")
+    assert again["complete"] == 4
+
+
+def test_other_settings_are_refused_in_one_line(study, storage, capsys):
+    assert study("-n", "1", "--epochs", "2") == 0
+    capsys.readouterr()
+    for options, said in (
+        (["--epochs", "3"], "recipe.epochs is 2, not 3"),
+        (["--epochs", "2", "--seed", "1"], "seed is 0, not 1"),
+        (["--epochs", "2", "--tolerance", "1%"], "budget is 'flops 3.80M to 4.20M', not"),
+    ):
+        assert study("-n", "1", *options) == 2
+        out, err = capsys.readouterr()
+        last = err.splitlines()[-1]
+        assert out == "" and last.startswith("regnet-ds: error: study 'population'")
+        assert said in last and "force" in last
+    assert status(storage, capsys)[0]["waiting"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--workers", "0"], "workers must be at least 1, got 0"),
+        (["--data", "digit"], "unknown data set 'digit' (nearest: digits)"),
+        (["--space", "regnetz9"], "unknown space 'regnetz9'"),
+        (["--epochs", "0"], "epochs must be a whole number"),
+        (["--set", "rl=1"], "no field 'rl' (nearest: lr)"),
+        (["--set", "lr"], "--set takes field=value, got 'lr'"),
+        (["--out", "x.txt"], "unknown suffix '.txt'"),
+        (["--trainer", "nowhere:train"], "nowhere"),
+        (["--storage", "mysql://h/d"], "unknown storage"),
+    ],
+)
+def test_bad_input_is_one_line(study, storage, capsys, options, said):
+    code = study("-n", "1", *options)
+    out, err = capsys.readouterr()
+    assert (code, out) == (1 if "--trainer" in options else 2, "")
+    assert said in err.splitlines()[-1]
+
+
+def test_a_population_needs_a_budget(storage, capsys):
+    assert run(["study", "run", "--storage", storage]) == 2
+    assert "needs a budget: --flops 4M" in capsys.readouterr().err
+    assert not Path(storage).exists()
+
+
+def test_status_of_nothing(storage, capsys):
+    assert run(["study", "status", "--storage", storage]) == 2
+    assert "no such file" in capsys.readouterr().err
+    Path(storage).touch()
+    assert run(["study", "status", "--storage", storage]) == 2
+    assert "holds no study" in capsys.readouterr().err
+
+
+def test_tuned_recipes_reach_the_canonical_configurations(storage, capsys):
+    models = ["--model", "regnetx_004", "--model", "RegNetX-200MF"]
+    fixed = ["--storage", storage, "--trainer", f"{FAKE}:tune", "--epochs", "2"]
+    assert run(["tune", *models, *fixed, "--trials", "3", "--batch", "2", "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    small, large = json.loads(out)
+    assert (small["model"], large["model"]) == ("RegNetX-200MF", "RegNetX-400MF")
+    assert small["trials"] == 3 and small["best_error"] <= small["first_error"]
+    assert "RegNetX-400MF" in err and "3/3" in err
+    command = ["canonical", "--recipe", "tuned", "--study", storage, "--format", "json"]
+    assert run(command) == 0
+    made = {c["name"]: c for c in json.loads(capsys.readouterr().out)}
+    assert made["RegNetX-200MF"]["tuned"]["error"] == small["best_error"]
+    assert made["RegNetX-200MF"]["recipe"]["lr"] == small["lr"]
+    assert "tuned" not in made["RegNetX-4.0GF"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "name the models to tune"),
+        (["--all", "--model", "RegNetX-200MF"], "name the models to tune"),
+        (["--model", "RegNetX-201MF"], "RegNetX-200MF"),
+        (["--model", "RegNetX-200MF", "--model", "regnetx_002"], "regnetx_002 is named twice"),
+        (["--model", "RegNetX-200MF", "--trials", "0"], "trials must be at least 1, got 0"),
+        (["--model", "depth=0 w0=8 wa=8 wm=2 group_width=8"], "depth must be"),
+    ],
+)
+def test_bad_tuning(storage, capsys, options, said):
+    assert run(["tune", "--storage", storage, *options]) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
