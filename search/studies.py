@@ -21,12 +21,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ..analysis.records import PARAMETER_KEYS, RECORD_KEYS, Status
 from ..analysis.storage import batch, exclusive, load_study, open_storage
 from ..designspace import DesignSpace, NetSpec, Population, to_record
-from .claims import PRIVATE, held_elsewhere, release_orphans, trials_in
+from .claims import held_elsewhere, release_orphans, trials_in
 from .executors import run_workers
 from .settings import Settings, open_study, plain, run_folder, trial_seed
 from .tasks import DEFAULT_TRAINER, POPULATION, SETTINGS
 
-REPLICATE = PRIVATE + "replicate"  # 0 for the population's own training of an architecture
+REPLICATE = "replicate"  # 0 for the population's own training of an architecture
 INTEGERS = ("depth", "w0", "group_width")
 _UNITS = ("schema", "resolution", "classes", "flops", "params", "acts")
 _ARCHITECTURE = tuple(key for key in RECORD_KEYS if key not in _UNITS)
@@ -153,8 +153,9 @@ def _is_same(there: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
 def add_seed_runs(study: optuna.Study, indices: Iterable[int], replicates: int = 2) -> int:
     """Add trainings of architectures with other seeds, for the noise over seeds.
 
-    The new trials have the ``index`` of their architecture and another ``seed``. Replicates
-    1 to ``replicates`` that are there already are not added again. Returns how many were.
+    The new trials have the ``index`` of their architecture, another ``seed`` and ``replicate``
+    1 to ``replicates``; the population's own have replicate 0. Those that are there already are
+    not added again. Returns how many were.
 
     Raises
     ------
@@ -284,6 +285,7 @@ def _waiting(
             "seed": seed,
             "threads": shared["threads"],
             "epochs": shared["recipe"].get("epochs"),
+            REPLICATE: 0,
             **extra,
         },
     )

@@ -50,6 +50,10 @@ class _TakenAway(Exception):
     """The trial was finished, or given to another worker, while it was being trained."""
 
 
+class StorageFailed(BaseException):
+    """A report could not be stored: no fault of the trial, which becomes an orphan."""
+
+
 class Stop:
     """A request to stop, which breaks into training but never into a write."""
 
@@ -154,6 +158,8 @@ class Worker:
                 self._storage.set_trial_intermediate_value(trial._trial_id, epoch, float(error))
             except UpdateFinishedTrialError as finished:
                 raise _TakenAway from finished
+            except Exception as failure:
+                raise StorageFailed(str(failure)) from failure
 
     def _finish(self, study: optuna.Study, trial: FrozenTrial, outcome: Outcome) -> None:
         attributes: dict[str, Any] = {

@@ -11,6 +11,7 @@ import time
 import psutil
 import pytest
 from regnet_ds.analysis.storage import load_study, open_storage
+from regnet_ds.designspace import RegNetParams
 from regnet_ds.search.executors import WorkerError, WorkerPool, run_workers
 from regnet_ds.search.studies import create_population_study, run_folder, run_study, status
 
@@ -142,6 +143,17 @@ def test_a_killed_parent_takes_its_workers_along_and_a_new_run_completes(make, f
     assert counts(url) == {"complete": N}
 
 
+@pytest.mark.slow
+def test_two_runs_of_one_study_share_it(make, fake_trainer, monkeypatch, tmp_path):
+    trained = ledger(monkeypatch, tmp_path)
+    url = make()
+    other = parent(url, fake_trainer)
+    assert run_study(url, "p", 2, trainer=fake_trainer)
+    assert other.communicate(timeout=30)[0].strip() == "done"
+    assert counts(url) == {"complete": N}
+    assert sorted(trained()) == list(range(N))
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_leaves_the_study_resumable(make, fake_trainer, monkeypatch, times):
     monkeypatch.setenv("FAKE_SECONDS", "60")
@@ -171,6 +183,13 @@ def test_workers_that_cannot_start_are_given_up(make, tmp_path):
     assert counts(url) == {"waiting": 2}
 
 
+def test_sqlite_with_one_worker(population, settings, fake_trainer, tmp_path):
+    url = f"sqlite:///{tmp_path}/s.db"
+    create_population_study(url, "p", population(3), settings)
+    assert run_study(url, "p", 1, trainer=fake_trainer)
+    assert counts(url) == {"complete": 3}
+
+
 def test_a_worker_serves_a_study_that_comes_later(make, fake_trainer, monkeypatch, tmp_path):
     monkeypatch.setenv("FAKE_SECONDS", "0")
     url = f"journal:{tmp_path}/p.journal"
@@ -184,3 +203,26 @@ def test_a_worker_serves_a_study_that_comes_later(make, fake_trainer, monkeypatc
         return counts(url).get("complete") == 2
 
     assert run_workers(url, ["p"], 1, step=step, folder=tmp_path / "runs", trainer=fake_trainer)
+
+
+@pytest.mark.slow
+@pytest.mark.smoke
+def test_real_training_gives_the_same_table_with_one_and_two_workers(tmp_path):
+    from regnet_ds.search.datasets import load_dataset
+    from regnet_ds.search.recipe import Recipe
+    from regnet_ds.search.settings import Settings
+
+    networks = [RegNetParams(depth, 8, 16.0, 2.5, 8).to_spec() for depth in (2, 3)]
+    settings = Settings.of(load_dataset("digits"), Recipe(epochs=1, lr=0.1), seed=1)
+    tables = []
+    for workers in (1, 2):
+        url = f"journal:{tmp_path}/{workers}.journal"
+        create_population_study(url, "p", networks, settings)
+        assert run_study(url, "p", workers)
+        study = load_study(open_storage(url), "p")
+        (environment,) = study.user_attrs["rds:environments"].values()
+        assert environment["convolution"] != "unknown"
+        assert all(t.user_attrs["images_per_second"] > 0 for t in study.trials)
+        tables.append(table(url))
+    assert tables[0] == tables[1]
+    assert all(row[1] is not None for row in tables[0])

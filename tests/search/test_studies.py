@@ -179,6 +179,7 @@ def test_seed_runs(url, population, settings, fake_trainer):
     assert add_seed_runs(study, [2], 3) == 1
     runs = [t for t in study.trials if t.user_attrs["index"] == 2]
     assert len({t.user_attrs["seed"] for t in runs}) == 4
+    assert [t.user_attrs["replicate"] for t in runs] == [0, 1, 2, 3]
     assert len({tuple(t.user_attrs["stage_widths"]) for t in runs}) == 1
     with pytest.raises(ValueError, match="no architecture 7"):
         add_seed_runs(study, [7])

@@ -14,7 +14,7 @@ from regnet_ds.search import claims
 from regnet_ds.search.claims import Owner, claim, finish, give_back, release_orphans
 from regnet_ds.search.studies import create_population_study
 from regnet_ds.search.tasks import find_trainer
-from regnet_ds.search.worker import Interrupted, Stop, Worker
+from regnet_ds.search.worker import Interrupted, Stop, StorageFailed, Worker
 
 ME = Owner.of_this_process("me")
 
@@ -147,6 +147,18 @@ def test_nan_is_divergence(url, study):
     Worker(open_storage(url), ["p"], lambda task, report: nan).run()
     assert [t.value for t in study.trials] == [90.0] * 3
     assert study.trials[0].user_attrs["status"] == "diverged"
+
+
+def test_a_storage_that_fails_is_not_the_trials_fault(url, study, fake_trainer, monkeypatch):
+    storage = open_storage(url)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(storage, "set_trial_intermediate_value", full)
+    with pytest.raises(StorageFailed, match="No space left"):
+        Worker(storage, ["p"], find_trainer(fake_trainer)).run()
+    assert states(study) == ["RUNNING", "WAITING", "WAITING"]
 
 
 def test_a_stop_returns_the_trial_that_is_being_trained(url, study, fake_trainer):
