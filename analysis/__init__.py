@@ -12,13 +12,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bootstrap import GoodRange, best_probability, good_range, good_range_sampled
     from .distribution import EDF, KS, edf, ks
+    from .groups import Group, make_groups, summary
     from .metrics import METRICS, Metric, metric
+    from .plots import draw_edf, draw_edfs, draw_range, edf_figure, ranges_figure
+    from .ranges import ParameterRange, parameter_ranges
+    from .style import figure_style, save_figure
     from .table import learning_curves, load_table, usable
 
 _HOMES = {
     "bootstrap": ("GoodRange", "best_probability", "good_range", "good_range_sampled"),
     "distribution": ("EDF", "KS", "edf", "ks"),
+    "groups": ("Group", "make_groups", "summary"),
     "metrics": ("METRICS", "Metric", "metric"),
+    "plots": ("draw_edf", "draw_edfs", "draw_range", "edf_figure", "ranges_figure"),
+    "ranges": ("ParameterRange", "parameter_ranges"),
+    "style": ("figure_style", "save_figure"),
     "table": ("learning_curves", "load_table", "usable"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -29,14 +37,26 @@ __all__ = [
     "METRICS",
     "GoodRange",
     "Metric",
+    "Group",
+    "ParameterRange",
     "best_probability",
+    "draw_edf",
+    "draw_edfs",
+    "draw_range",
     "edf",
+    "edf_figure",
+    "figure_style",
     "good_range",
     "good_range_sampled",
     "ks",
     "learning_curves",
     "load_table",
+    "make_groups",
     "metric",
+    "parameter_ranges",
+    "ranges_figure",
+    "save_figure",
+    "summary",
     "usable",
 ]
 

@@ -15,6 +15,8 @@ import numpy as np
 from ..designspace.arrays import Floats
 
 Scale = Literal["linear", "log"]
+# A complexity that spans this factor is drawn on a logarithmic axis.
+_WIDE = 20
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -96,8 +98,8 @@ def metric(name: str) -> Metric:
 def axis_for(name: str, values: Floats) -> Axis:
     """Return how to show values of a metric, or of any other column under its own name.
 
-    Large numbers get the prefix of their median; a logarithmic metric falls back to a linear
-    axis when a value is not positive.
+    Complexities get the prefix of their median, and a logarithmic axis where they span a factor
+    of 20; a logarithmic metric falls back to a linear axis when a value is not positive.
     """
     shown = METRICS.get(name, Metric(name, name.replace("_", " ")))
     size = float(np.median(np.abs(values))) if values.size else 0.0
@@ -106,9 +108,10 @@ def axis_for(name: str, values: Floats) -> Axis:
         divisor, prefix = next((p for p in _PREFIXES if size >= p[0]), (1.0, ""))
     unit = " ".join(part for part in (prefix, shown.unit) if part)
     positive = bool(values.size) and float(values.min()) > 0
+    wide = positive and shown.prefixed and float(values.max() / values.min()) >= _WIDE
     return Axis(
         label=f"{shown.label} ({unit})" if unit else shown.label,
-        scale=shown.scale if positive else "linear",
+        scale="log" if wide else shown.scale if positive else "linear",
         divisor=divisor,
     )
 

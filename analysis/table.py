@@ -16,13 +16,16 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from ..designspace.arrays import Column
+from ..designspace.arrays import Bools, Column
+from ..designspace.record import STAGE_KEYS
 from .metrics import nearest
 from .readers import bad_cell, is_file_of_rows, numbers, read_file, typed
-from .records import Status
+from .records import PARAMETER_KEYS, Status
 from .trials import read_curves, read_study
 
 WITHOUT_ERROR = "without error"
+REPEATED = "repeated with other seeds"
+_SAME = ("study", "index", "space", "block", *PARAMETER_KEYS, *STAGE_KEYS, "data", "epochs")
 _log = logging.getLogger("regnet_ds")
 
 
@@ -94,17 +97,36 @@ def usable(table: pd.DataFrame, *, diverged: bool = False) -> tuple[pd.DataFrame
     """Return the rows that count, and how many do not, by reason.
 
     Completed rows with an error count; so do diverged ones (at chance error) if asked for. The
-    reasons are the statuses in their order in `Status`, and "without error".
+    reasons are the statuses in their order in `Status`, "without error", and "repeated with
+    other seeds": later trainings of an architecture, made to measure the noise over seeds, would
+    count it several times.
     """
     table = checked(table)
     status = table["status"].to_numpy()
+    repeated = seed_repeats(table)
     kept = [str(Status.COMPLETE), *([str(Status.DIVERGED)] if diverged else [])]
-    finished = np.isin(status, kept)
+    finished = np.isin(status, kept) & ~repeated
     missing = finished & np.isnan(table["error"].to_numpy())
-    counts = {str(s): int(np.sum(~finished & (status == str(s)))) for s in Status}
-    counts[WITHOUT_ERROR] = int(missing.sum())
+    counts = {
+        str(s): int(np.sum(~np.isin(status, kept) & ~repeated & (status == str(s)))) for s in Status
+    }
+    counts |= {WITHOUT_ERROR: int(missing.sum()), REPEATED: int(repeated.sum())}
     exclusions = {reason: count for reason, count in counts.items() if count}
     return cast(pd.DataFrame, table[finished & ~missing]), exclusions
+
+
+def seed_repeats(table: pd.DataFrame) -> Bools:
+    """Return which rows train an architecture of an earlier row again, with another seed.
+
+    It is the same if study, ``index``, parameters, stages and recipe are; a table without
+    ``index`` or ``seed`` has no repeats.
+    """
+    if "index" not in table or "seed" not in table:
+        return np.zeros(len(table), dtype=np.bool_)
+    keys = [key for key in _SAME if key in table]
+    # Lists as text: a table of the user may hold what cannot be hashed.
+    table = table.assign(**{key: table[key].map(str) for key in STAGE_KEYS if key in table})
+    return table.duplicated(keys).to_numpy() & ~table.duplicated([*keys, "seed"]).to_numpy()
 
 
 def say_exclusions(exclusions: Mapping[str, int]) -> str:

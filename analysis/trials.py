@@ -12,6 +12,7 @@ import pandas as pd
 from .records import TABLE_COLUMNS, Status
 
 if TYPE_CHECKING:
+    from optuna import Study
     from optuna.trial import FrozenTrial
 
 # What Optuna knows of a trial; a status attribute refines a completed one (diverged).
@@ -22,12 +23,16 @@ _STATUS = {
     "RUNNING": Status.RUNNING,
     "WAITING": Status.WAITING,
 }
+# Attributes of a study that hold for each of its trials. Those of a trial with a colon in
+# their name are the business of the claim loop.
+_SHARED = ("schema", "space", "data", "resolution", "classes", "threads")
 
 
 def read_study(url: str, study: str | None) -> pd.DataFrame:
     """Return the trials of a study in order of their number; see `table.load_table`."""
-    name, trials = _trials(url, study)
-    rows = pd.DataFrame([_row(name, trial) for trial in trials])
+    found, trials = _trials(url, study)
+    shared = {key: found.user_attrs[key] for key in _SHARED if key in found.user_attrs}
+    rows = pd.DataFrame([_row(found.study_name, shared, trial) for trial in trials])
     known = [column for column in TABLE_COLUMNS if column in rows]
     others = [column for column in rows.columns if column not in TABLE_COLUMNS]
     return cast(pd.DataFrame, rows[[*known, *others]])
@@ -55,10 +60,12 @@ def status_of(trial: FrozenTrial) -> str:
     return str(Status.DIVERGED if diverged else status)
 
 
-def _row(study: str, trial: FrozenTrial) -> dict[str, Any]:
+def _row(study: str, shared: dict[str, Any], trial: FrozenTrial) -> dict[str, Any]:
+    own = {key: value for key, value in trial.user_attrs.items() if ":" not in key}
     return {
+        **shared,
         **trial.params,
-        **trial.user_attrs,
+        **own,
         "study": study,
         "trial": trial.number,
         "status": status_of(trial),
@@ -66,11 +73,11 @@ def _row(study: str, trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
-def _trials(url: str, study: str | None) -> tuple[str, list[FrozenTrial]]:
+def _trials(url: str, study: str | None) -> tuple[Study, list[FrozenTrial]]:
     from .storage import load_study, open_storage
 
     found = load_study(open_storage(url, create=False), study)
     trials = found.get_trials(deepcopy=False)
     if not trials:
         raise ValueError(f"study {found.study_name!r} in {url} has no trials")
-    return found.study_name, sorted(trials, key=lambda trial: trial.number)
+    return found, sorted(trials, key=lambda trial: trial.number)

@@ -121,6 +121,25 @@ def test_study(storage):
     pd.testing.assert_frame_equal(load_table(f"journal:{storage}", "small"), table)
 
 
+def test_seed_repeats_do_not_count_twice(write):
+    text = "index,seed,w0,error\n0,5,8,10\n1,6,16,20\n1,7,16,21\n1,8,16,22\n0,9,24,30\n"
+    rows, exclusions = usable(load_table(write(text)))
+    # The last row has an index that is there, but is another architecture.
+    assert rows["error"].tolist() == [10, 20, 30]
+    assert exclusions == {"repeated with other seeds": 2}
+
+
+def test_attributes_of_the_study_are_columns(storage):
+    study = optuna.load_study(study_name="small", storage=open_storage(storage))
+    study.set_user_attr("data", "digits")
+    study.set_user_attr("recipe", {"epochs": 3})
+    study.set_user_attr("seed", 0)
+    study.add_trial(trial(TrialState.COMPLETE, value=3.0, data="mnist5k", **{"rds:owner": {}}))
+    table = load_table(storage, "small")
+    assert table["data"].tolist() == ["digits"] * 6 + ["mnist5k"]
+    assert not {"recipe", "seed", "rds:owner"} & set(table.columns)
+
+
 def test_study_with_no_trials_or_no_name(storage, tmp_path):
     with pytest.raises(ValueError, match=r"'empty' in .* has no trials"):
         load_table(storage, "empty")

@@ -1,0 +1,123 @@
+"""Populations to compare: the rows of one or several sources, split by a column, and summarised.
+
+Each keeps what was excluded from it and the regime it was trained in, for its caption.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pandas as pd
+
+from .distribution import EDF, edf
+from .metrics import nearest
+from .table import say_exclusions, usable
+
+_NOT_SAID = "(none)"
+# What a caption says of how rows were trained, where all of them share it.
+_REGIME = (
+    ("space", "{}"),
+    ("data", "{}"),
+    ("resolution", "{:g} px"),
+    ("classes", "{:g} classes"),
+    ("epochs", "{:g} epochs"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The trained networks of one name that count, and how many did not, by reason."""
+
+    name: str
+    rows: pd.DataFrame
+    exclusions: dict[str, int]
+
+    @property
+    def edf(self) -> EDF:
+        """The error distribution."""
+        return edf(self.rows["error"])
+
+
+def make_groups(
+    tables: Sequence[tuple[str, pd.DataFrame]],
+    *,
+    by: str | None = None,
+    diverged: bool = False,
+) -> list[Group]:
+    """Return a population for each named table, or for each value of its column ``by``.
+
+    Raises
+    ------
+    ValueError
+        If a table lacks the column, or nothing in a population counts.
+    """
+    found: list[Group] = []
+    for name, table in tables:
+        parts = [(name, table)] if by is None else _split(name, table, by)
+        for label, part in parts:
+            full = f"{name}: {label}" if by is not None and len(tables) > 1 else label
+            rows, exclusions = usable(part, diverged=diverged)
+            if rows.empty:
+                why = say_exclusions(exclusions)
+                raise ValueError(f"{full} has no finished row with an error; excluded: {why}")
+            found.append(Group(full, rows, exclusions))
+    return found
+
+
+def summary(population: Group) -> dict[str, Any]:
+    """Return the numbers of a population's error distribution, in percent, as a record."""
+    record = population.edf
+    return {
+        "population": population.name,
+        "n": record.n,
+        "min": record.min,
+        "mean": record.mean,
+        "q10": record.quantile(0.1),
+        "q25": record.quantile(0.25),
+        "median": record.median,
+        "q75": record.quantile(0.75),
+        "q90": record.quantile(0.9),
+        "max": record.max,
+        "excluded": say_exclusions(population.exclusions),
+    }
+
+
+def caption(shown: Iterable[Group]) -> str:
+    """Return the line under a figure: n, exclusions and the regime that all rows share."""
+    shown = list(shown)
+    n = sum(len(population.rows) for population in shown)
+    excluded: Counter[str] = Counter()
+    for population in shown:
+        excluded.update(population.exclusions)
+    parts = [f"n = {n:,}; excluded: {say_exclusions(excluded)}"]
+    said = regime([population.rows for population in shown])
+    return "; ".join([*parts, said] if said else parts)
+
+
+def regime(tables: Sequence[pd.DataFrame]) -> str:
+    """Return in words how the rows of tables were trained, as far as all of them share it."""
+    parts: list[str] = []
+    for column, words in _REGIME:
+        if all(column in table for table in tables):
+            values = {value for table in tables for value in table[column].unique()}
+            value = next(iter(values)) if len(values) == 1 else None
+            if value is not None and value == value and value != "":
+                parts.append(words.format(value))
+    return ", ".join(parts)
+
+
+def _split(name: str, table: pd.DataFrame, by: str) -> list[tuple[str, pd.DataFrame]]:
+    if by not in table:
+        raise ValueError(f"{name} has no column {by} (nearest: {nearest(by, table.columns)})")
+    cells: Any = table[by]
+    labels = cells.map(_label).to_numpy()
+    return [(label, cast(pd.DataFrame, table[labels == label])) for label in dict.fromkeys(labels)]
+
+
+def _label(cell: Any) -> str:
+    if cell is None or cell != cell or cell == "":
+        return _NOT_SAID
+    return f"{cell:g}" if isinstance(cell, float) else str(cell)

@@ -1,0 +1,161 @@
+"""The figures: each draws a computed record on an Axes, or a page of them on a Figure.
+
+Sources: error EDFs with the legend "n | min | mean" (DDS figures 2, 5, 6; pycls
+``sweep/plotting.py``); error against each parameter with the range of the best value (DDS
+figures 7 and 8: black line the most likely best value, blue band the 95% range).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from .distribution import EDF
+from .groups import Group, caption
+from .metrics import METRICS, axis_for
+from .ranges import ParameterRange, constants, parameter_ranges
+from .style import BLACK, BLUE, add_caption, figure_style, line_style, new_figure
+
+_MANY = 20_000  # points or steps that a vector file draws as pixels
+_COLUMNS = 3
+_LONGEST_NAME = 40
+_BAND = {"facecolor": BLUE, "alpha": 0.2, "linewidth": 0}
+_EDGE: dict[str, Any] = {"color": BLUE, "linestyle": (0, (4, 2)), "linewidth": 0.9}
+
+
+def draw_edf(
+    axes: Axes, record: EDF, *, label: str, i: int = 0, right: float | None = None
+) -> Axes:
+    """Draw an EDF as exact steps from 0 to 1, continued to ``right``; i decides its style."""
+    end = record.max if right is None else right
+    # Of tied errors the last step alone is seen.
+    last = np.append(record.errors[1:] != record.errors[:-1], True)
+    x = np.concatenate(([record.min], record.errors[last], [end]))
+    y = np.concatenate(([0.0], record.probability[last], [1.0]))
+    axes.step(x, y, where="post", label=label, rasterized=x.size > _MANY, **line_style(i))
+    return axes
+
+
+def draw_edfs(axes: Axes, records: Mapping[str, EDF]) -> Axes:
+    """Draw the EDFs of several populations with axes and legend."""
+    low, high = min(r.min for r in records.values()), max(r.max for r in records.values())
+    margin = 0.03 * (high - low) or 1.0
+    for i, (name, record) in enumerate(records.items()):
+        label = f"{_short(name)}  [{record.n:,} | {record.min:.2f} | {record.mean:.2f}]"
+        draw_edf(axes, record, label=label, i=i, right=high + margin)
+    axes.set_xlim(low - margin, high + margin)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel(f"{METRICS['error'].label} ({METRICS['error'].unit})")
+    axes.set_ylabel("share of models with a lower error")
+    # Above the axes, where no curve can be.
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        borderaxespad=0.2,
+        handlelength=3,
+        alignment="left",
+        title="population  [n | min | mean error in %]",
+    )
+    return axes
+
+
+def draw_range(axes: Axes, record: ParameterRange) -> Axes:
+    """Draw the errors of models against a parameter, with the range of its best value."""
+    axis = axis_for(record.name, record.x)
+    found = record.found
+    low, best, high = (v / axis.divisor for v in (found.low, found.best, found.high))
+    axes.axvspan(low, high, zorder=0.5, **_BAND)
+    for edge in (low, high):
+        axes.axvline(edge, zorder=0.6, **_EDGE)
+    axes.scatter(
+        record.x / axis.divisor,
+        record.errors,
+        s=11 if record.x.size <= 300 else 5,
+        color="#555555",
+        alpha=0.8 if record.x.size <= 300 else 0.5,
+        edgecolors="white",
+        linewidths=0.3,
+        rasterized=record.x.size > _MANY,
+        zorder=2,
+    )
+    axes.axvline(best, color=BLACK, linewidth=1.6, zorder=1.5)
+    axes.set_xscale(axis.scale)
+    if axis.scale == "log" and axis.divisor > 1:
+        axes.xaxis.set_major_formatter("{x:g}")  # 10 G rather than 10^1 G
+    axes.set_xlabel(axis.label)
+    axes.set_title(f"{_number(best)}  [{_number(low)}, {_number(high)}]", pad=3)
+    return axes
+
+
+def edf_figure(shown: Sequence[Group]) -> Figure:
+    """Return the figure of the error distributions of populations."""
+    with figure_style():
+        # A line of the legend is 0.17 inches high.
+        figure = new_figure(5.0, 3.6 + 0.17 * len(shown))
+        draw_edfs(figure.subplots(), {p.name: p.edf for p in shown})
+        add_caption(figure, f"{caption(shown)}.")
+        return figure
+
+
+def ranges_figure(shown: Group, names: Sequence[str] | None = None) -> Figure:
+    """Return the figure of error against each parameter, with good ranges, of a population.
+
+    Raises
+    ------
+    ValueError
+        As `ranges.parameter_ranges`.
+    """
+    records = parameter_ranges(shown.rows, names)
+    columns = min(_COLUMNS, len(records))
+    lines = -(-len(records) // columns)
+    with figure_style():
+        figure = new_figure(max(4.4, 2.4 * columns), 0.75 + 2.05 * lines)
+        grid = figure.subplots(lines, columns, sharey=True, squeeze=False)
+        for axes, record in zip(grid.flat, records, strict=False):
+            draw_range(axes, record)
+        for axes in grid.flat[len(records) :]:
+            axes.set_axis_off()
+        for axes in grid[:, 0]:
+            axes.set_ylabel(f"{METRICS['error'].label} ({METRICS['error'].unit})")
+        _range_legend(figure, records[0])
+        add_caption(figure, _range_caption(shown, records))
+        return figure
+
+
+def _range_legend(figure: Figure, record: ParameterRange) -> None:
+    share = f"{100 * record.found.confidence:g}%"
+    handles = [
+        Line2D([], [], color="#555555", marker="o", markersize=3.5, linestyle=""),
+        Line2D([], [], color=BLACK, linewidth=1.6),
+        Patch(facecolor=(0.8, 0.89, 0.94), edgecolor=BLUE, linestyle=(0, (4, 2))),
+    ]
+    labels = ["a model", "most likely best value", f"{share} range of the best value"]
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, columnspacing=1.5)
+
+
+def _range_caption(shown: Group, records: Sequence[ParameterRange]) -> str:
+    sizes = {record.found.n: record.found.k for record in records}
+    k = " and ".join(f"k = {k} of {n:,}" for n, k in sizes.items())
+    parts = [
+        f"{_short(shown.name)}: {caption([shown])}",
+        f"Above each panel: the most likely best value [range], for the best of {k} models drawn"
+        " with replacement",
+    ]
+    held = ", ".join(f"{name} = {value:g}" for name, value in constants(shown.rows).items())
+    return ". ".join([*parts, f"Constant: {held}"] if held else parts) + "."
+
+
+def _number(value: float) -> str:
+    if value == round(value) and abs(value) < 1e6:
+        return f"{value:.0f}"
+    return f"{value:#.3g}".rstrip(".")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
