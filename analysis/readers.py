@@ -21,7 +21,11 @@ TEXT_COLUMNS = (
     *("block", "stem_type", "activation", "study", "space"),
     *("status", "worker", "reason", "fingerprint"),
 )
-NUMBER_COLUMNS = frozenset((*RECORD_KEYS, *RESULT_KEYS, *METRICS)) - {*TEXT_COLUMNS, *STAGE_KEYS}
+REPLICATE = "replicate"  # above 0: a training for the noise over seeds
+NUMBER_COLUMNS = frozenset((*RECORD_KEYS, *RESULT_KEYS, *METRICS, REPLICATE)) - {
+    *TEXT_COLUMNS,
+    *STAGE_KEYS,
+}
 _MISSING = frozenset(("", "na", "nan", "null", "none"))
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 from ..designspace.arrays import Bools, Column
 from ..designspace.record import STAGE_KEYS
 from .metrics import nearest
-from .readers import bad_cell, is_file_of_rows, numbers, read_file, typed
+from .readers import REPLICATE, bad_cell, is_file_of_rows, numbers, read_file, typed
 from .records import PARAMETER_KEYS, Status
 from .trials import read_curves, read_study
 
@@ -118,9 +118,12 @@ def usable(table: pd.DataFrame, *, diverged: bool = False) -> tuple[pd.DataFrame
 def seed_repeats(table: pd.DataFrame) -> Bools:
     """Return which rows train an architecture of an earlier row again, with another seed.
 
-    It is the same if study, ``index``, parameters, stages and recipe are; a table without
-    ``index`` or ``seed`` has no repeats.
+    The column ``replicate`` says so: 0 for the population's own training. Without it an
+    architecture is the same if study, ``index``, parameters, stages and epochs are; a table
+    without ``index`` or ``seed`` has no repeats.
     """
+    if REPLICATE in table:
+        return numbers(table, REPLICATE, "the table").to_numpy(np.float64, na_value=0) > 0
     if "index" not in table or "seed" not in table:
         return np.zeros(len(table), dtype=np.bool_)
     keys = [key for key in _SAME if key in table]

@@ -129,6 +129,12 @@ def test_seed_repeats_do_not_count_twice(write):
     assert exclusions == {"repeated with other seeds": 2}
 
 
+def test_replicates_do_not_count_twice(write):
+    rows, exclusions = usable(load_table(write("replicate,error\n0,10\n1,20\n,30\n2,40\n")))
+    assert rows["error"].tolist() == [10, 30]
+    assert exclusions == {"repeated with other seeds": 2}
+
+
 def test_attributes_of_the_study_are_columns(storage):
     study = optuna.load_study(study_name="small", storage=open_storage(storage))
     study.set_user_attr("data", "digits")
