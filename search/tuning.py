@@ -111,27 +111,23 @@ def tune_sizes(
     ValueError
         If there is nothing to tune, or a study was made with other settings.
     """
-    for what, value in (("trials", trials), ("batch_size", batch_size)):
-        if value < 1:
-            raise ValueError(f"{what} must be at least 1, got {value}")
+    _require_positive(trials=trials, batch_size=batch_size)
     ordered = ascending(sizes, settings)
     names = [f"{name}/{size.model}" for size in ordered]
     open_storage(url)
-    begun: dict[str, optuna.Study] = {}
+    begun: list[optuna.Study] = []
 
     def step(storage: BaseStorage) -> bool:
-        smaller: optuna.Study | None = None
-        for size, study_name in zip(ordered, names, strict=True):
-            if study_name not in begun:
+        for i, (size, study_name) in enumerate(zip(ordered, names, strict=True)):
+            if i == len(begun):
                 own = replace(settings, recipe=size.recipe.to_dict())
-                begun[study_name] = begin(storage, study_name, size, own, batch_size, smaller)
-            study = begun[study_name]
-            done = advance(study, trials)
+                smaller = begun[-1] if begun else None
+                begun.append(begin(storage, study_name, size, own, batch_size, smaller))
+            done = advance(begun[i], trials)
             if on_progress is not None:
-                on_progress(size.model, status(study), _lowest(study))
+                on_progress(size.model, status(begun[i]), _lowest(begun[i]))
             if not done:
                 return False
-            smaller = study
         return True
 
     return run_workers(
@@ -143,6 +139,12 @@ def tune_sizes(
         trainer=trainer,
         threads=settings.threads,
     )
+
+
+def _require_positive(**numbers: int) -> None:
+    for name, value in numbers.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 def ascending(sizes: Sequence[Size], settings: Settings) -> list[Size]:
