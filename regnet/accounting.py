@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 
@@ -74,23 +74,24 @@ def _leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
             yield layer
 
 
-def _cost(layer: keras.layers.Layer) -> LayerCost:
+def _cost(layer: Any) -> LayerCost:
     params, flops, acts = _params(layer), 0, 0
     if isinstance(layer, _PRODUCTS):
         acts = _output_size(layer)
-        flops = params * (acts // layer.weights[0].shape[-1])
+        channels = int(layer.weights[0].shape[-1])
+        flops = params * (acts // channels)
     elif isinstance(layer, keras.layers.MaxPooling2D):
         acts = _output_size(layer)
     return LayerCost(layer.name, flops, params, acts)
 
 
-def _params(layer: keras.layers.Layer) -> int:
+def _params(layer: Any) -> int:
     """Return the number of weights that are not statistics."""
     weights = (weight for weight in layer.weights if weight.name not in _STATISTICS)
     return sum(math.prod(weight.shape) for weight in weights)
 
 
-def _output_size(layer: keras.layers.Layer) -> int:
+def _output_size(layer: Any) -> int:
     """Return the elements of one image's output."""
     shape = tuple(layer.output.shape[1:])
     if None in shape:

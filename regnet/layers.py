@@ -103,11 +103,21 @@ class GroupedConv2D(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="regnet_ds")
+class PointwiseConv2D(keras.layers.Conv2D):
+    """Keras's 1x1 convolution, computed on a CPU as a matrix product (``grouped``)."""
+
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+        """Return maps of shape (n, ceil(h / stride), ceil(w / stride), filters)."""
+        stride = self.strides[0]
+        return grouped.convolve(inputs, keras.ops.convert_to_tensor(kernel), stride, self.groups)
+
+
+@keras.saving.register_keras_serializable(package="regnet_ds")
 class BatchNorm(keras.layers.BatchNormalization):
     """Batch norm whose moving variance is unbiased, as in PyTorch and TensorFlow 2's Keras.
 
-    On TensorFlow it is one fused operation, twice as fast on a CPU as Keras 3's and a tenth of
-    the operations to trace. Keras 3 itself averages the biased variance.
+    On TensorFlow in float32 it is one fused operation, faster and a tenth of the operations to
+    trace. Keras 3 itself averages the biased variance, as this does on other backends.
     """
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
@@ -133,8 +143,8 @@ class BatchNorm(keras.layers.BatchNormalization):
             is_training=learning,
         )
         if learning:
-            self.moving_mean.assign(mean)
-            self.moving_variance.assign(variance)
+            for average, moved in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                average.assign(moved)  # pyright: ignore[reportOptionalMemberAccess]
         return y
 
 
@@ -172,7 +182,7 @@ def conv_bn(
     """Apply a convolution without bias and its batch norm, ``name``_conv and ``name``_bn."""
     kernel = init.conv(kernel_size, filters)
     if kernel_size == 1:
-        conv: keras.layers.Layer = keras.layers.Conv2D(
+        conv: keras.layers.Layer = PointwiseConv2D(
             filters,
             1,
             strides=strides,
@@ -204,7 +214,7 @@ def squeeze_excite(x: Tensor, squeeze: int, *, init: Initialisers, name: str) ->
         ("squeeze", squeeze, "relu"),
         ("excite", channels, "sigmoid"),
     ):
-        y = keras.layers.Conv2D(
+        y = PointwiseConv2D(
             filters,
             1,
             activation=activation,
