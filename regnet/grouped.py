@@ -5,8 +5,8 @@ How it is applied is a matter of speed alone; results agree within float toleran
 
 GPUs and TPUs have a native grouped convolution. On a CPU, TensorFlow and JAX leave it to XLA,
 which is 5 to 150 times slower than the ways below. Milliseconds of one 3x3 convolution, forward
-and backward, on one thread of a 2-core AVX2 machine that others were using (least, for the small maps
-median, of 0.5 s):
+and backward, on one thread of a 2-core AVX2 machine that others were using (least of 0.5 s; on
+the two smallest maps the median):
 
 ========================  ======  ====  ====  ====  ====  ====  ======
 batch, map, channels, g   native  g     2 g   3 g   4 g   8 g   pixels
