@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..designspace.arrays import Bools, Column
+from ..designspace.columns import Columns
 from ..designspace.record import STAGE_KEYS
 from .metrics import nearest
 from .readers import REPLICATE, bad_cell, is_file_of_rows, numbers, read_file, typed
@@ -72,6 +73,12 @@ def learning_curves(source: str | PathLike[str], study: str | None = None) -> pd
     if is_file_of_rows(name):
         raise ValueError(f"{name} holds final errors only; learning curves need a study")
     return read_curves(name, study)
+
+
+def to_columns(table: pd.DataFrame) -> Columns:
+    """Return a table as columns of plain cells, as ``designspace.columns`` writes them."""
+    cells = table.astype(object).where(table.notna(), None)
+    return {str(name): cells[name].tolist() for name in cells}
 
 
 def checked(table: pd.DataFrame, source: str = "the table") -> pd.DataFrame:

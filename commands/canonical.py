@@ -114,7 +114,8 @@ def _tuned(names: list[str], study: str) -> list[dict[str, Any]]:
             made = emit.configuration(name, values, emit.paper_figures(name))
         configurations.append(made)
     n_tuned = sum("tuned" in made for made in configurations)
-    shared.note(f"{n_tuned} of {len(names)} tuned in {study}; the others carry the paper's recipe")
+    rest = "" if n_tuned == len(names) else "; the others carry the paper's recipe"
+    shared.note(f"{n_tuned} of {len(names)} tuned in {study}{rest}")
     return configurations
 
 

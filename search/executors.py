@@ -154,6 +154,7 @@ class WorkerPool:
 
 
 ALL = tuple(TrialState)
+Step = Callable[[BaseStorage], bool]
 
 
 def run_workers(
@@ -161,7 +162,7 @@ def run_workers(
     studies: Sequence[str],
     n: int,
     *,
-    step: Callable[[BaseStorage], bool],
+    step: Step,
     folder: Path,
     trainer: str = DEFAULT_TRAINER,
     threads: int = 1,
@@ -201,6 +202,11 @@ def run_workers(
     for study in existing(storage, studies):
         release_orphans(study)
     return done
+
+
+def in_turn(steps: Sequence[Step]) -> Step:
+    """Return the step of `run_workers` that takes these one after the other."""
+    return lambda storage: all(step(storage) for step in steps)
 
 
 def existing(storage: BaseStorage, names: Sequence[str]) -> list[optuna.Study]:

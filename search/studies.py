@@ -22,7 +22,7 @@ from ..analysis.records import PARAMETER_KEYS, RECORD_KEYS, Status
 from ..analysis.storage import batch, exclusive, load_study, open_storage
 from ..designspace import DesignSpace, NetSpec, Population, to_record
 from .claims import held_elsewhere, release_orphans, trials_in
-from .executors import run_workers
+from .executors import Step, run_workers
 from .settings import Settings, open_study, plain, run_folder, trial_seed
 from .tasks import DEFAULT_TRAINER, POPULATION, SETTINGS
 
@@ -202,23 +202,30 @@ def run_study(
     study = load_study(open_storage(url, create=False), name)
     if take_over:
         release_orphans(study, everywhere=True)
-
-    def step(storage: BaseStorage) -> bool:
-        now = load_study(storage, name)
-        counts = status(now)
-        if on_progress is not None:
-            on_progress(counts)
-        return not counts[Status.WAITING] and _none_runs_here(now)
-
     return run_workers(
         url,
         [name],
         workers,
-        step=step,
+        step=population_step(name, on_progress),
         folder=run_folder(url, name),
         trainer=trainer,
         threads=study.user_attrs["threads"],
     )
+
+
+def population_step(
+    name: str, on_progress: Callable[[dict[str, int]], None] | None = None
+) -> Step:
+    """Return the step of `run_workers` that is done when nothing of a study waits or runs."""
+
+    def step(storage: BaseStorage) -> bool:
+        study = load_study(storage, name)
+        counts = status(study)
+        if on_progress is not None:
+            on_progress(counts)
+        return not counts[Status.WAITING] and _none_runs_here(study)
+
+    return step
 
 
 def _none_runs_here(study: optuna.Study) -> bool:

@@ -26,7 +26,7 @@ from ..analysis.records import Status
 from ..analysis.storage import batch, exclusive, load_study, open_storage
 from ..designspace import NetSpec, complexity, to_record
 from .claims import PRIVATE, trials_in
-from .executors import run_workers
+from .executors import Step, run_workers
 from .recipe import Recipe
 from .settings import Settings, open_study, plain, run_folder, trial_seed
 from .studies import status
@@ -74,6 +74,8 @@ class Tuned:
     study: str
     trial: int
     error: float
+    data: str
+    resolution: int
 
 
 def tune_sizes(
@@ -111,10 +113,34 @@ def tune_sizes(
     ValueError
         If there is nothing to tune, or a study was made with other settings.
     """
+    names, step = tuning_step(
+        name, sizes, settings, trials=trials, batch_size=batch_size, on_progress=on_progress
+    )
+    open_storage(url)
+    return run_workers(
+        url,
+        names,
+        workers,
+        step=step,
+        folder=run_folder(url, name),
+        trainer=trainer,
+        threads=settings.threads,
+    )
+
+
+def tuning_step(
+    name: str,
+    sizes: Sequence[Size],
+    settings: Settings,
+    *,
+    trials: int = 16,
+    batch_size: int = BATCH,
+    on_progress: Progress | None = None,
+) -> tuple[list[str], Step]:
+    """Return the studies that `tune_sizes` makes, and its step of `run_workers`."""
     _require_positive(trials=trials, batch_size=batch_size)
     ordered = ascending(sizes, settings)
     names = [f"{name}/{size.model}" for size in ordered]
-    open_storage(url)
     begun: list[optuna.Study] = []
 
     def step(storage: BaseStorage) -> bool:
@@ -130,15 +156,7 @@ def tune_sizes(
                 return False
         return True
 
-    return run_workers(
-        url,
-        names,
-        workers,
-        step=step,
-        folder=run_folder(url, name),
-        trainer=trainer,
-        threads=settings.threads,
-    )
+    return names, step
 
 
 def _require_positive(**numbers: int) -> None:
@@ -248,15 +266,23 @@ def best_recipe(study: optuna.Study) -> Tuned:
         raise ValueError(f"study {study.study_name!r} has no completed trial")
     best = min(done, key=lambda trial: (_value(trial), trial.number))
     fields = {**study.user_attrs["recipe"], **best.params}
-    model = study.user_attrs["model"]
-    return Tuned(model, Recipe.from_dict(fields), study.study_name, best.number, _value(best))
+    return Tuned(
+        model=study.user_attrs["model"],
+        recipe=Recipe.from_dict(fields),
+        study=study.study_name,
+        trial=best.number,
+        error=_value(best),
+        data=study.user_attrs["data"],
+        resolution=study.user_attrs["resolution"],
+    )
 
 
 def tuned_recipes(url: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     """Return what the tuning studies of a storage found, by model name.
 
-    Each is a mapping with ``recipe`` (its fields), ``study``, ``trial`` and ``error``; of several
-    studies of one model, that of the lowest error.
+    Each is a mapping with ``recipe`` (its fields), ``study``, ``trial``, ``error`` (percent,
+    validation), ``data`` and ``resolution``; of several studies of one model, that of the lowest
+    error.
 
     Raises
     ------
@@ -277,8 +303,15 @@ def tuned_recipes(url: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     if not found:
         raise ValueError(f"{os.fspath(url)} holds no result of tuning: run regnet-ds tune first")
     return {
-        model: {"recipe": t.recipe.to_dict(), "study": t.study, "trial": t.trial, "error": t.error}
-        for model, t in found.items()
+        model: {
+            "recipe": tuned.recipe.to_dict(),
+            "study": tuned.study,
+            "trial": tuned.trial,
+            "error": tuned.error,
+            "data": tuned.data,
+            "resolution": tuned.resolution,
+        }
+        for model, tuned in found.items()
     }
 
 

@@ -122,7 +122,7 @@ def test_tuned_recipes(url, finished):
     found = tuned_recipes(url)
     assert set(found) == {"RegNetX-200MF", "RegNetX-400MF"}
     one = found["RegNetX-200MF"]
-    assert set(one) == {"recipe", "study", "trial", "error"}
+    assert set(one) == {"recipe", "study", "trial", "error", "data", "resolution"}
     assert one["error"] == min(load_study(open_storage(url), s).best_value for s in "ab")
     assert Recipe.from_dict(one["recipe"]).epochs == 2
 
