@@ -14,8 +14,14 @@ SHOW = ("block", "depth", "stage_widths", "stage_depths", "flops", "params", "ac
 
 def account(
     file: Annotated[Path, typer.Argument(help="CSV, JSON, YAML or Parquet: a row a network.")],
-    resolution: shared.Resolution = 224,
-    classes: shared.Classes = 1000,
+    resolution: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of all rows; else what the row says, or 224."),
+    ] = None,
+    classes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of all rows; else what the row says, or 1000."),
+    ] = None,
     format: shared.OutputFormat = shared.Format.TABLE,
     out: shared.Output = None,
 ) -> None:

@@ -17,17 +17,29 @@ from .columns import Columns, read_columns
 from .linear import MAX_DEPTH, WIDTH_STEP
 from .population import Population, concatenate, from_records, regnets
 from .record import RECORD_KEYS, SCHEMA, STAGE_KEYS, Record, from_record, to_record
-from .spec import ACTIVATIONS, BLOCKS, DEFAULT_SE_RATIO, DEFAULT_STEM_WIDTH, LARGEST, STEM_TYPES
+from .spec import (
+    ACTIVATIONS,
+    BLOCKS,
+    DEFAULT_SE_RATIO,
+    DEFAULT_STEM_WIDTH,
+    LARGEST,
+    STEM_TYPES,
+    require_int,
+)
 
 REQUIRED = ("depth", "w0", "wa", "wm", "group_width")
+DEFAULT_RESOLUTION, DEFAULT_CLASSES = 224, 1000
 ALIASES = {"bot_mul": "bottleneck_ratio"}
 
 
-def read_population(path: Path, *, resolution: int = 224, classes: int = 1000) -> Population:
+def read_population(
+    path: Path, *, resolution: int | None = None, classes: int | None = None
+) -> Population:
     """Return the population of a CSV, JSON, YAML or Parquet file.
 
-    ``resolution`` and ``classes`` hold for rows that do not name their own. Columns that are
-    not record keys are kept as ``extra``; complexities are computed anew.
+    ``resolution`` and ``classes`` hold for every row; None means what the row names, else 224
+    and 1000. Columns that are not record keys are kept as ``extra``; complexities are computed
+    anew.
 
     Raises
     ------
@@ -36,16 +48,19 @@ def read_population(path: Path, *, resolution: int = 224, classes: int = 1000) -
     """
     cells = _Cells(read_columns(path), str(path))
     cells.refuse_newer_schema()
+    for name, value in (("resolution", resolution), ("classes", classes)):
+        if value is not None:
+            require_int(name, value)
+            cells.columns[name] = [value] * len(cells)
     regnet = cells.present("w0")
     if not regnet.any() and "stage_widths" not in cells.columns:
         raise ValueError(f"{path}: the column w0 (or stage_widths, for AnyNets) is missing")
-    units = (resolution, classes)
     parts: list[Population] = []
     rows = np.concatenate([np.flatnonzero(regnet), np.flatnonzero(~regnet)])
     if regnet.any():
-        parts.append(_read_regnets(cells.take(regnet), units))
+        parts.append(_read_regnets(cells.take(regnet)))
     if not regnet.all():
-        parts.append(_read_anynets(cells.take(~regnet), units))
+        parts.append(_read_anynets(cells.take(~regnet)))
     population = concatenate(parts).take(np.argsort(rows))
     known = {*RECORD_KEYS, *ALIASES}
     return population.with_extra(
@@ -179,7 +194,7 @@ def _bottleneck_ratios(cells: _Cells) -> Floats:
     return b
 
 
-def _read_regnets(cells: _Cells, units: tuple[int, int]) -> Population:
+def _read_regnets(cells: _Cells) -> Population:
     for name in REQUIRED:
         if name not in cells.columns:
             raise ValueError(f"{cells.source}: the column {name} is missing")
@@ -189,7 +204,7 @@ def _read_regnets(cells: _Cells, units: tuple[int, int]) -> Population:
     cells.check("wa", wa >= 0, "expected at least 0", wa)
     cells.check("wm", wm > 1, "expected a number above 1", wm)
     block, se_ratio = _blocks(cells)
-    common = _common(cells, units)
+    common = _common(cells)
     depth = cells.integers("depth", None, 1, MAX_DEPTH)
     largest = w0 * np.power(wm, np.rint(np.log((w0 + wa * (depth - 1)) / w0) / np.log(wm)))
     cells.check("wa", largest <= LARGEST, f"the widest stage exceeds {LARGEST}", largest)
@@ -218,14 +233,14 @@ def _blocks(cells: _Cells) -> tuple[Column, Floats]:
     return block, se_ratio
 
 
-def _common(cells: _Cells, units: tuple[int, int]) -> dict[str, Any]:
+def _common(cells: _Cells) -> dict[str, Any]:
     cells.texts("stem_type", "simple", STEM_TYPES)
     cells.texts("activation", "relu", ACTIVATIONS)
     return {
         "stem_width": cells.integers("stem_width", DEFAULT_STEM_WIDTH, 1),
         "head_width": cells.integers("head_width", 0, 0),
-        "resolution": cells.integers("resolution", units[0], 1),
-        "classes": cells.integers("classes", units[1], 1),
+        "resolution": cells.integers("resolution", DEFAULT_RESOLUTION, 1),
+        "classes": cells.integers("classes", DEFAULT_CLASSES, 1),
     }
 
 
@@ -254,12 +269,12 @@ def _numbers_of(
         raise cells.fault(i, name, f"expected a list of numbers, got {cell!r}") from None
 
 
-def _read_anynets(cells: _Cells, units: tuple[int, int]) -> Population:
+def _read_anynets(cells: _Cells) -> Population:
     for name in ("stage_widths", "stage_depths"):
         if name not in cells.columns:
             raise ValueError(f"{cells.source}: the column {name} is missing")
     block, se_ratio = _blocks(cells)
-    common = _common(cells, units)
+    common = _common(cells)
     ratio = _bottleneck_ratios(cells)
     group_width = cells.integers("group_width", 8, 1)
     records: list[Record] = []

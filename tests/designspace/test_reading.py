@@ -46,9 +46,11 @@ def test_defaults_and_units(tmp_path: Path) -> None:
     small = read_population(path, resolution=32, classes=10)
     assert (small.resolution[0], small.classes[0]) == (32, 10)
     text = "block,depth,w0,wa,wm,group_width,resolution\nY,13,24,36.44,2.49,8,\nX,13,24,36.44,2.49,8,32\n"
-    mixed = read_population(write(tmp_path / "q.csv", text))
+    path = write(tmp_path / "q.csv", text)
+    mixed = read_population(path)
     assert mixed.resolution.tolist() == [224, 32]
     assert mixed.flops[0] == 199519076
+    assert read_population(path, resolution=64).resolution.tolist() == [64, 64]
 
 
 def test_bot_mul_is_one_over_b(tmp_path: Path) -> None:
