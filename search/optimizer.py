@@ -63,33 +63,35 @@ class SGD:
 
     def apply(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
         """Update every weight, given the gradients in the same order and the rate."""
-        update = self._fused if keras.backend.backend() == "tensorflow" else self._update
+        if keras.backend.backend() == "tensorflow":
+            self._apply_fused(gradients, lr)
+        else:
+            self.apply_anywhere(gradients, lr)
+
+    def apply_anywhere(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
+        """Do the same in Keras's operations alone."""
         for weight, buffer, gradient in zip(self.weights, self.buffers, gradients, strict=True):
-            update(weight, buffer, gradient, lr)
+            gradient = gradient + self.weight_decay * weight
+            buffer.assign(self.momentum * buffer + gradient)
+            step = gradient + self.momentum * buffer if self.nesterov else buffer
+            weight.assign(weight - lr * step)
 
-    def _update(
-        self, weight: keras.Variable, buffer: keras.Variable, gradient: Tensor, lr: Tensor
-    ) -> None:
-        gradient = gradient + self.weight_decay * weight
-        buffer.assign(self.momentum * buffer + gradient)
-        step = gradient + self.momentum * buffer if self.nesterov else buffer
-        weight.assign(weight - lr * step)
-
-    def _fused(
-        self, weight: keras.Variable, buffer: keras.Variable, gradient: Tensor, lr: Tensor
-    ) -> None:
+    def _apply_fused(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
         import tensorflow as tf
 
-        if self.weight_decay:
-            gradient = tf.raw_ops.AddV2(x=gradient, y=_scaled(weight, self.weight_decay))
-        tf.raw_ops.ResourceApplyMomentum(
-            var=_handle(weight),
-            accum=_handle(buffer),
-            lr=lr,
-            grad=gradient,
-            momentum=self.momentum,
-            use_nesterov=self.nesterov,
-        )
+        slots = zip(self.weights, self.buffers, gradients, strict=True)
+        decay, momentum = tf.constant(self.weight_decay), tf.constant(self.momentum)
+        for weight, buffer, gradient in slots:
+            if self.weight_decay:
+                gradient = tf.raw_ops.AddV2(x=gradient, y=_scaled(weight, decay))
+            tf.raw_ops.ResourceApplyMomentum(
+                var=_handle(weight),
+                accum=_handle(buffer),
+                lr=lr,
+                grad=gradient,
+                momentum=momentum,
+                use_nesterov=self.nesterov,
+            )
 
 
 class AdamW:
@@ -108,55 +110,53 @@ class AdamW:
 
     def apply(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
         """Update every weight, given the gradients in the same order and the rate."""
-        for power, beta in zip(self.powers, (BETA_1, BETA_2), strict=True):
-            power.assign(power * beta)
-        powers = [ops.convert_to_tensor(power) for power in self.powers]
-        update = self._fused if keras.backend.backend() == "tensorflow" else self._update
+        if keras.backend.backend() == "tensorflow":
+            self._apply_fused(gradients, lr)
+        else:
+            self.apply_anywhere(gradients, lr)
+
+    def apply_anywhere(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
+        """Do the same in Keras's operations alone."""
+        power_1, power_2 = self._next_powers()
         slots = zip(self.weights, self.means, self.squares, gradients, strict=True)
         for weight, mean, square, gradient in slots:
-            update((weight, mean, square), gradient, lr, powers)
+            mean.assign(BETA_1 * mean + (1 - BETA_1) * gradient)
+            square.assign(BETA_2 * square + (1 - BETA_2) * gradient * gradient)
+            root: Tensor = ops.sqrt(square / (1 - power_2))
+            decayed = weight - lr * self.weight_decay * weight
+            weight.assign(decayed - lr / (1 - power_1) * mean / (root + EPSILON))
 
-    def _update(
-        self,
-        slots: tuple[keras.Variable, keras.Variable, keras.Variable],
-        gradient: Tensor,
-        lr: Tensor,
-        powers: list[Tensor],
-    ) -> None:
-        weight, mean, square = slots
-        mean.assign(BETA_1 * mean + (1 - BETA_1) * gradient)
-        square.assign(BETA_2 * square + (1 - BETA_2) * gradient * gradient)
-        root: Tensor = ops.sqrt(square / (1 - powers[1]))
-        decayed = weight - lr * self.weight_decay * weight
-        weight.assign(decayed - lr / (1 - powers[0]) * mean / (root + EPSILON))
+    def _next_powers(self) -> tuple[Tensor, Tensor]:
+        """Return b1^t and b2^t of this step."""
+        for power, beta in zip(self.powers, (BETA_1, BETA_2), strict=True):
+            power.assign(power * beta)
+        return ops.convert_to_tensor(self.powers[0]), ops.convert_to_tensor(self.powers[1])
 
-    def _fused(
-        self,
-        slots: tuple[keras.Variable, keras.Variable, keras.Variable],
-        gradient: Tensor,
-        lr: Tensor,
-        powers: list[Tensor],
-    ) -> None:
+    def _apply_fused(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
         import tensorflow as tf
 
-        weight, mean, square = slots
-        if self.weight_decay:
-            tf.raw_ops.ResourceApplyGradientDescent(
-                var=_handle(weight), alpha=lr, delta=_scaled(weight, self.weight_decay)
+        slots = zip(self.weights, self.means, self.squares, gradients, strict=True)
+        power_1, power_2 = self._next_powers()
+        decay, beta_1, beta_2 = map(tf.constant, (self.weight_decay, BETA_1, BETA_2))
+        # TensorFlow adds epsilon to sqrt(v), torch to sqrt(v / (1 - b2^t)).
+        epsilon = EPSILON * tf.sqrt(1.0 - power_2)
+        for weight, mean, square, gradient in slots:
+            if self.weight_decay:
+                tf.raw_ops.ResourceApplyGradientDescent(
+                    var=_handle(weight), alpha=lr, delta=_scaled(weight, decay)
+                )
+            tf.raw_ops.ResourceApplyAdam(
+                var=_handle(weight),
+                m=_handle(mean),
+                v=_handle(square),
+                beta1_power=power_1,
+                beta2_power=power_2,
+                lr=lr,
+                beta1=beta_1,
+                beta2=beta_2,
+                epsilon=epsilon,
+                grad=gradient,
             )
-        tf.raw_ops.ResourceApplyAdam(
-            var=_handle(weight),
-            m=_handle(mean),
-            v=_handle(square),
-            beta1_power=powers[0],
-            beta2_power=powers[1],
-            lr=lr,
-            beta1=BETA_1,
-            beta2=BETA_2,
-            # TensorFlow adds epsilon to sqrt(v), torch to sqrt(v / (1 - b2^t)).
-            epsilon=EPSILON * tf.sqrt(1.0 - powers[1]),
-            grad=gradient,
-        )
 
 
 def _zeros_like(weights: Sequence[keras.Variable]) -> list[keras.Variable]:
@@ -171,8 +171,8 @@ def _handle(variable: keras.Variable) -> Tensor:
     return variable.value.handle  # type: ignore[union-attr]
 
 
-def _scaled(variable: keras.Variable, factor: float) -> Tensor:
+def _scaled(variable: keras.Variable, factor: Tensor) -> Tensor:
     import tensorflow as tf
 
     value = tf.raw_ops.ReadVariableOp(resource=_handle(variable), dtype=variable.dtype)
-    return tf.raw_ops.Mul(x=value, y=tf.constant(factor, dtype=value.dtype))
+    return tf.raw_ops.Mul(x=value, y=factor)

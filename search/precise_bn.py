@@ -56,8 +56,8 @@ def channels(norms: Sequence[Norm]) -> list[int]:
 
 def scales_and_offsets(norms: Sequence[Norm], moments: Moments) -> tuple[Floats, Floats]:
     """Return gamma / sqrt(variance + epsilon) and beta - mean times that, each (channels,)."""
-    gamma = np.concatenate([np.asarray(layer.gamma) for layer in norms])
-    beta = np.concatenate([np.asarray(layer.beta) for layer in norms])
+    gamma = np.concatenate([layer.gamma.numpy() for layer in norms])
+    beta = np.concatenate([layer.beta.numpy() for layer in norms])
     epsilon = np.repeat([np.float32(layer.epsilon) for layer in norms], channels(norms))
     scales = gamma / np.sqrt(moments.variances + epsilon)
     return scales, beta - moments.means * scales

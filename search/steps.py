@@ -64,11 +64,13 @@ class Steps:
         return self._logits(tf.constant(images), tf.constant(scales), tf.constant(offsets)).numpy()
 
     def _train_step(self, images: Tensor, target: Tensor, lr: Tensor) -> Tensor:
-        with tf.GradientTape() as tape:
+        weights = [weight.value for weight in self._weights]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
             logits = self._forward(images, BatchMoments())
             losses = tf.nn.softmax_cross_entropy_with_logits(target, logits)
             loss = tf.reduce_mean(losses)
-        gradients = tape.gradient(loss, [weight.value for weight in self._weights])
+        gradients = tape.gradient(loss, weights)
         self._optimizer.apply(gradients, lr)
         return loss
 

@@ -1,10 +1,12 @@
 """Small populations and settings that need no training."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 FAKE = f"{Path(__file__).parent / 'fake_trainer.py'}"
 
 
