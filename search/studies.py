@@ -213,9 +213,7 @@ def run_study(
     )
 
 
-def population_step(
-    name: str, on_progress: Callable[[dict[str, int]], None] | None = None
-) -> Step:
+def population_step(name: str, on_progress: Callable[[dict[str, int]], None] | None = None) -> Step:
     """Return the step of `run_workers` that is done when nothing of a study waits or runs."""
 
     def step(storage: BaseStorage) -> bool:
