@@ -20,12 +20,12 @@ import numpy as np
 from ..analysis.records import Status
 from ..designspace import NetSpec
 from ..regnet import build
+from .accelerator import prepare_runtime, require_tensorflow
 from .batches import TrainingBatches, evaluation_batches
 from .datasets import Dataset
 from .evaluation import chance_error, top1_error
 from .precise_bn import Moments, assign_moments, average_moments, scales_and_offsets
 from .recipe import Recipe
-from .runtime import prepare_runtime, require_tensorflow
 from .steps import Steps
 
 EPOCH_BN_BATCHES = 4  # batches of precise statistics before all evaluations but the last

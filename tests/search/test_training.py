@@ -10,6 +10,7 @@ import pytest
 from regnet_ds.designspace import RegNetParams
 from regnet_ds.regnet import build
 from regnet_ds.search import training
+from regnet_ds.search.accelerator import prepare_runtime, require_tensorflow
 from regnet_ds.search.batches import TrainingBatches
 from regnet_ds.search.datasets import load_dataset
 from regnet_ds.search.evaluation import chance_error, evaluate, top1_error
@@ -22,7 +23,6 @@ from regnet_ds.search.precise_bn import (
     scales_and_offsets,
 )
 from regnet_ds.search.recipe import Recipe
-from regnet_ds.search.runtime import prepare_runtime, require_tensorflow
 from regnet_ds.search.steps import Steps
 from regnet_ds.search.training import train
 

@@ -1,4 +1,7 @@
-"""What training sets in TensorFlow itself: threads and graph options. CPU for now."""
+"""Where training runs, and what it sets in TensorFlow for that: threads and graph options.
+
+The CPU for now; GPUs and TPUs belong here.
+"""
 
 from __future__ import annotations
 
