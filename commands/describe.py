@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..designspace.record import Record
-from ..designspace.spec import NetSpec
+from ..designspace.spec import NetSpec, require_resolution
 from . import shared
 
 KEYS = (
@@ -58,6 +58,7 @@ def describe(
         spec = canonical(name)
     else:
         name, spec = "", read_parameters(what)
+    require_resolution(spec.total_stride, resolution)
     record: Record = {"name": name or None}
     record |= to_record(spec, resolution=resolution, classes=classes)
     if out is not None or format is not shared.Format.TABLE:

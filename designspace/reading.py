@@ -62,6 +62,14 @@ def read_population(
     if not regnet.all():
         parts.append(_read_anynets(cells.take(~regnet)))
     population = concatenate(parts).take(np.argsort(rows))
+    strides = np.where(population.stage_depths > 0, population.stage_strides, 1)
+    stride = 2 * strides.prod(axis=1)
+    cells.check(
+        "resolution",
+        population.resolution >= stride,
+        f"expected at least the total stride of the network, {stride.max()} px",
+        population.resolution,
+    )
     known = {*RECORD_KEYS, *ALIASES}
     return population.with_extra(
         **{

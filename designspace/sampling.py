@@ -17,6 +17,7 @@ from .budget import Budget, within
 from .linear import last_level_batch, quantise_batch
 from .population import Population, concatenate, regnets
 from .spaces import DesignSpace
+from .spec import require_resolution
 
 BLOCK = 65_536
 IDLE_BLOCKS = 64  # give up after this many blocks without a new network
@@ -82,12 +83,14 @@ def sample(
     Raises
     ------
     ValueError
-        If too few networks are found; the message counts candidates and rejections.
+        If too few networks are found (the message counts candidates and rejections), or the
+        resolution is below the total stride of the networks.
     """
     if n < 1:
         raise ValueError(f"the number of networks must be positive, got {n}")
     if unique not in UNIQUE:
         raise ValueError(f"unique must be one of {', '.join(UNIQUE)}, got {unique!r}")
+    require_resolution(2 ** (space.stages + 1), resolution)
     budget = budget or Budget()
     parts: list[Population] = []
     seen: set[bytes | int] = set()

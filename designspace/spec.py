@@ -128,6 +128,17 @@ class NetSpec:
         return 2 * math.prod(stage.stride for stage in self.stages)
 
 
+def require_resolution(total_stride: int, *sizes: int) -> None:
+    """Raise ValueError if an image is smaller than a network of this total stride needs."""
+    for size in sizes:
+        require_int("resolution", size)
+        if size < total_stride:
+            raise ValueError(
+                f"resolution must be at least {total_stride} px for a network of total stride "
+                f"{total_stride}, got {size}"
+            )
+
+
 def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise ValueError unless ``value`` is one of ``choices``."""
     if value not in choices:
