@@ -99,7 +99,7 @@ def _tuned(names: list[str], study: str) -> list[dict[str, Any]]:
     """Tuned recipes where the storage has them; the others keep the paper's and say so."""
     from ..designspace import emit
     from ..search.published import paper_recipe
-    from ..search.tuning import tuned_recipes
+    from ..search.tuned import tuned_recipes
 
     found = tuned_recipes(study)
     configurations: list[dict[str, Any]] = []

@@ -267,7 +267,7 @@ def summarise(plan: Plan, seconds: float) -> dict[str, Any]:
 
 
 def _tuned(study: optuna.Study) -> dict[str, Any]:
-    from ..search.tuning import best_recipe
+    from ..search.tuned import best_recipe
 
     best = best_recipe(study)
     trials = study.get_trials(deepcopy=False)

@@ -160,7 +160,8 @@ def _results(storage: str, name: str, sizes: list[Size]) -> dict[str, list[Any]]
     """Return one row a size that has a result."""
     from ..analysis.storage import open_storage
     from ..search.executors import existing
-    from ..search.tuning import ORIGIN, best_recipe, has_result
+    from ..search.tuned import best_recipe, has_result
+    from ..search.tuning import ORIGIN
 
     studies = existing(open_storage(storage, create=False), [f"{name}/{s.model}" for s in sizes])
     rows: list[dict[str, Any]] = []

@@ -9,8 +9,6 @@ and the best of the next smaller size. The objective is the error on the validat
 from __future__ import annotations
 
 import logging
-import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,8 +20,7 @@ from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ..analysis.records import Status
-from ..analysis.storage import batch, exclusive, load_study, open_storage
+from ..analysis.storage import batch, exclusive, open_storage
 from ..designspace import NetSpec, complexity, to_record
 from .claims import PRIVATE, trials_in
 from .executors import Step, run_workers
@@ -31,6 +28,7 @@ from .recipe import Recipe
 from .settings import Settings, open_study, plain, run_folder, trial_seed
 from .studies import status
 from .tasks import DEFAULT_TRAINER, TUNING
+from .tuned import best_recipe, converged, error_of, lowest_error
 
 BATCH = 8  # trials asked together, unless said otherwise
 ORIGIN = PRIVATE + "origin"  # of a trial: its size's recipe, the smaller size's best, or sampled
@@ -63,19 +61,6 @@ class Size:
                 raise ValueError(f"{name!r} of a recipe cannot be tuned over a range")
             if scale not in ("log", "linear") or not low <= high or (scale == "log" and low <= 0):
                 raise ValueError(f"{name} has no range from {low!r} to {high!r}, {scale!r}")
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What a tuning study found, and where."""
-
-    model: str
-    recipe: Recipe
-    study: str
-    trial: int
-    error: float
-    data: str
-    resolution: int
 
 
 def tune_sizes(
@@ -151,7 +136,7 @@ def tuning_step(
                 begun.append(begin(storage, study_name, size, own, batch_size, smaller))
             done = advance(begun[i], trials)
             if on_progress is not None:
-                on_progress(size.model, status(begun[i]), _lowest(begun[i]))
+                on_progress(size.model, status(begun[i]), lowest_error(begun[i]))
             if not done:
                 return False
         return True
@@ -251,75 +236,6 @@ def proposals(study: optuna.Study, k: int) -> list[tuple[dict[str, float], str]]
     return [*given, *((params, SAMPLED) for params in asked)]
 
 
-def best_recipe(study: optuna.Study) -> Tuned:
-    """Return the recipe of the lowest validation error, the earlier one of equals.
-
-    Raises
-    ------
-    ValueError
-        If the study is not a tuning study or has no completed trial.
-    """
-    if study.user_attrs.get("kind") != TUNING:
-        raise ValueError(f"study {study.study_name!r} is not a tuning study")
-    done = _converged(study)
-    if not done:
-        raise ValueError(f"study {study.study_name!r} has no completed trial")
-    best = min(done, key=lambda trial: (_value(trial), trial.number))
-    fields = {**study.user_attrs["recipe"], **best.params}
-    return Tuned(
-        model=study.user_attrs["model"],
-        recipe=Recipe.from_dict(fields),
-        study=study.study_name,
-        trial=best.number,
-        error=_value(best),
-        data=study.user_attrs["data"],
-        resolution=study.user_attrs["resolution"],
-    )
-
-
-def tuned_recipes(url: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
-    """Return what the tuning studies of a storage found, by model name.
-
-    Each is a mapping with ``recipe`` (its fields), ``study``, ``trial``, ``error`` (percent,
-    validation), ``data`` and ``resolution``; of several studies of one model, that of the lowest
-    error.
-
-    Raises
-    ------
-    ValueError
-        If the storage cannot be read or holds no result of tuning.
-    """
-    storage = open_storage(url, create=False)
-    found: dict[str, Tuned] = {}
-    for frozen in storage.get_all_studies():
-        if frozen.user_attrs.get("kind") != TUNING:
-            continue
-        study = load_study(storage, frozen.study_name)
-        if not _converged(study):
-            continue
-        tuned = best_recipe(study)
-        if tuned.model not in found or tuned.error < found[tuned.model].error:
-            found[tuned.model] = tuned
-    if not found:
-        raise ValueError(f"{os.fspath(url)} holds no result of tuning: run regnet-ds tune first")
-    return {
-        model: {
-            "recipe": tuned.recipe.to_dict(),
-            "study": tuned.study,
-            "trial": tuned.trial,
-            "error": tuned.error,
-            "data": tuned.data,
-            "resolution": tuned.resolution,
-        }
-        for model, tuned in found.items()
-    }
-
-
-def has_result(study: optuna.Study) -> bool:
-    """Whether a trial of a tuning study completed without diverging."""
-    return bool(_converged(study))
-
-
 def _given(size: Size, smaller: optuna.Study | None) -> list[dict[str, Any]]:
     """Return the trials that need no sampler: parameters and origin."""
     fields = size.recipe.to_dict()
@@ -327,7 +243,7 @@ def _given(size: Size, smaller: optuna.Study | None) -> list[dict[str, Any]]:
     given = [{"params": own, "origin": "recipe"}]
     if smaller is None:
         return given
-    if not _converged(smaller):
+    if not converged(smaller):
         _log.warning("%s has no result to start %s from", smaller.study_name, size.model)
         return given
     best = best_recipe(smaller)
@@ -389,21 +305,9 @@ def _trial(
 
 
 def _bare(trial: FrozenTrial) -> FrozenTrial:
-    return create_trial(params=trial.params, distributions=trial.distributions, value=_value(trial))
-
-
-def _converged(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the completed trials that did not diverge."""
-    done = trials_in(study, TrialState.COMPLETE)
-    return [trial for trial in done if trial.user_attrs.get("status") != Status.DIVERGED]
-
-
-def _lowest(study: optuna.Study) -> float | None:
-    return min((_value(trial) for trial in _converged(study)), default=None)
-
-
-def _value(trial: FrozenTrial) -> float:
-    return trial.values[0] if trial.values else math.inf
+    return create_trial(
+        params=trial.params, distributions=trial.distributions, value=error_of(trial)
+    )
 
 
 def _in_memory() -> BaseStorage:

@@ -7,15 +7,14 @@ from regnet_ds.analysis.storage import load_study, open_storage
 from regnet_ds.designspace import RegNetParams, canonical
 from regnet_ds.search.recipe import Recipe
 from regnet_ds.search.tasks import find_trainer
+from regnet_ds.search.tuned import best_recipe, tuned_recipes
 from regnet_ds.search.tuning import (
     Size,
     advance,
     ascending,
     begin,
-    best_recipe,
     proposals,
     tune_sizes,
-    tuned_recipes,
 )
 from regnet_ds.search.worker import Worker
 
