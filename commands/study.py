@@ -149,7 +149,6 @@ def _prepare(
     found = find_space(space)
     dataset = load_dataset(data)
     recipe = read_recipe(Recipe(), epochs, fields)
-    note_narrowing(recipe, dataset)
     settings = Settings.of(dataset, recipe, seed=seed, threads=threads)
     drawn = sample(
         found,
@@ -168,6 +167,7 @@ def _prepare(
         budget=budget.describe(),
         force=force,
     )
+    note_narrowing(recipe, dataset)
     shared.note(
         f"study {name} in {storage}: {n} of {space} with {budget.describe()} at "
         f"{settings.resolution} px and {settings.classes} classes; seed {seed}"

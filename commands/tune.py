@@ -44,8 +44,10 @@ def tune(
         typer.Option(help="A model's name, or 'depth=13 w0=24 ...'; may be repeated."),
     ] = None,
     all_models: Annotated[bool, typer.Option("--all", help="All 24 canonical models.")] = False,
-    trials: Annotated[int, typer.Option(help="Trials of each size.")] = 16,
-    batch: Annotated[int, typer.Option(help="Trials asked together; part of the study.")] = 8,
+    trials: Annotated[int, typer.Option(min=1, help="Trials of each size.")] = 16,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Trials asked together; part of the study.")
+    ] = 8,
     base: Annotated[
         Base, typer.Option("--recipe", help="To begin with: short (DDS section 3), paper or post.")
     ] = Base.SHORT,
@@ -68,8 +70,10 @@ def tune(
 
     Example: regnet-ds tune --model RegNetX-200MF --model RegNetX-400MF --trials 8 --epochs 5
     """
+    from ..analysis.storage import open_storage
     from ..designspace.columns import require_suffix
     from ..search.datasets import load_dataset
+    from ..search.executors import check_workers
     from ..search.recipe import Recipe
     from ..search.settings import Settings
     from ..search.tasks import DEFAULT_TRAINER
@@ -78,16 +82,17 @@ def tune(
 
     if out is not None:
         require_suffix(out)
+    check_workers(storage, workers)
     quiet_optuna()
     dataset = load_dataset(data)
     recipes = {
         named: (spec, read_recipe(_base(base, named), epochs, fields))
         for named, spec in read_models(model or [], all_models).items()
     }
-    for _, recipe in list(recipes.values())[:1]:
-        note_narrowing(recipe, dataset)
     sizes = [make_size(named, spec, recipe, dataset) for named, (spec, recipe) in recipes.items()]
     settings = Settings.of(dataset, Recipe(), seed=seed, threads=threads)
+    open_storage(storage)
+    note_narrowing(next(recipe for _, recipe in recipes.values()), dataset)
     with trial_progress() as show:
         done = tune_sizes(
             storage,
