@@ -131,14 +131,24 @@ def _packed(x: Tensor, kernel: Tensor, stride: int, groups: int) -> Tensor:
         kernel = ops.tile(kernel, (1, 1, pack, 1)) * ops.convert_to_tensor(
             block_diagonal(width_in, width_out, groups, pack), dtype=kernel.dtype
         )
-    cuts = range(pack, groups, pack)
-    if not cuts:
+    packs = [min(pack, groups - first) for first in range(0, groups, pack)]
+    if len(packs) == 1:
         return _convolve(x, kernel, stride)
-    maps = ops.split(x, [cut * width_in for cut in cuts], axis=-1)
-    kernels = ops.split(kernel, [cut * width_out for cut in cuts], axis=-1)
+    maps = _split(x, [n * width_in for n in packs])
+    kernels = _split(kernel, [n * width_out for n in packs])
     kernels[-1] = kernels[-1][:, :, : maps[-1].shape[-1]]
     pairs = zip(maps, kernels, strict=True)
     return ops.concatenate([_convolve(m, k, stride) for m, k in pairs], axis=-1)
+
+
+def _split(x: Tensor, sizes: list[int]) -> list[Tensor]:
+    """Cut the channels into runs of these sizes; Keras makes an operation of every cut."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.split(x, sizes, axis=-1)
+    cuts = np.cumsum(sizes[:-1]).tolist()
+    return list(ops.split(x, cuts, axis=-1))
 
 
 def _dense_in_space(x: Tensor, kernel: Tensor, stride: int, groups: int) -> Tensor:

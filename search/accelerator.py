@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import keras
 
+from .fingerprint import GRAPH_OPTIMIZER
+
 
 def require_tensorflow() -> None:
     """Raise ValueError unless Keras runs on TensorFlow."""
@@ -32,7 +34,7 @@ def prepare_runtime(threads: int) -> tuple[int, str]:
 
     if threads < 1:
         raise ValueError(f"threads must be a positive integer, got {threads!r}")
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not GRAPH_OPTIMIZER})
     threading = tf.config.threading
     try:
         threading.set_intra_op_parallelism_threads(threads)

@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+# TensorFlow's Grappler costs more than it saves on networks of this kind (`accelerator`).
+GRAPH_OPTIMIZER = False
 PACKAGES = ("tensorflow", "keras", "numpy", "jax")
 
 
@@ -26,6 +28,7 @@ def environment(threads: int = 1) -> dict[str, Any]:
         "backend": backend(),
         "machine": _machine(),
         "threads": threads,
+        "graph_optimizer": "on" if GRAPH_OPTIMIZER else "off",
         "convolution": _convolution(),
     }
 
