@@ -1,8 +1,9 @@
 """The repaired journal loses at most its last record, and opening says what is wrong."""
 
 import json
-import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import optuna
@@ -86,22 +87,24 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
     assert indices(path) == [0]
 
 
-def _append(path: str, worker: int) -> None:
-    study = load_study(open_storage(path), "s")
-    for i in range(15):
-        with exclusive(study._storage):
-            add(study, index=worker * 100 + i)
+APPEND = """
+import sys
+from optuna.trial import TrialState, create_trial
+from regnet_ds.analysis.storage import exclusive, load_study, open_storage
+study = load_study(open_storage(sys.argv[1]), "s")
+for i in range(15):
+    with exclusive(study._storage):
+        index = int(sys.argv[2]) * 100 + i
+        study.add_trial(create_trial(state=TrialState.WAITING, user_attrs={"index": index}))
+"""
 
 
 def test_two_processes_append_without_losing_a_record(tmp_path):
     path = tmp_path / "j"
     optuna.create_study(storage=open_storage(path), study_name="s")
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_append, args=(str(path), k)) for k in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
+    commands = [[sys.executable, "-c", APPEND, str(path), worker] for worker in ("0", "1")]
+    workers = [subprocess.Popen(command) for command in commands]
+    assert [worker.wait(60) for worker in workers] == [0, 0]
     assert sorted(indices(path)) == [*range(15), *range(100, 115)]
 
 

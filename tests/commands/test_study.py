@@ -122,7 +122,7 @@ def test_tuned_recipes_reach_the_canonical_configurations(storage, capsys):
         (["--all", "--model", "RegNetX-200MF"], "name the models to tune"),
         (["--model", "RegNetX-201MF"], "RegNetX-200MF"),
         (["--model", "RegNetX-200MF", "--model", "regnetx_002"], "regnetx_002 is named twice"),
-        (["--model", "RegNetX-200MF", "--trials", "0"], "trials must be at least 1, got 0"),
+        (["--model", "RegNetX-200MF", "--trials", "0"], "greater than or equal to 1, got '0'"),
         (["--model", "depth=0 w0=8 wa=8 wm=2 group_width=8"], "depth must be"),
     ],
 )
