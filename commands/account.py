@@ -37,10 +37,11 @@ def account(
 
     if out is not None:
         require_suffix(out)
-    population = read_population(file, resolution=resolution, classes=classes)
-    columns = population.columns()
-    show = ("name", *SHOW) if "name" in columns else SHOW
-    shared.emit(columns, format, out, show=show)
+    with shared.no_garbage_collection():
+        population = read_population(file, resolution=resolution, classes=classes)
+        columns = population.columns()
+        show = ("name", *SHOW) if "name" in columns else SHOW
+        shared.emit(columns, format, out, show=show)
 
 
 def register(app: typer.Typer) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,6 +68,21 @@ def read_budget(
 def note(message: str) -> None:
     """Print a line for the user to stderr; stdout is for data."""
     print(message, file=sys.stderr)
+
+
+@contextmanager
+def no_garbage_collection() -> Generator[None]:
+    """Switch the cycle collector off in a block that makes many objects and no cycles.
+
+    Its passes over hundreds of thousands of cells take a fifth of the time of ``account``.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 MAX_ROWS = 50

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,8 @@ def whole_file(path: Path) -> Generator[Path]:
     ValueError
         If the folder cannot be written to.
     """
+    import tempfile
+
     temporary: Path | None = None
     try:
         if path.is_dir():

@@ -7,11 +7,8 @@ tf.keras.applications").
 
 from __future__ import annotations
 
-import csv
-import difflib
 import re
 from functools import cache
-from importlib import resources
 
 from .linear import RegNetParams
 from .spec import NetSpec
@@ -100,6 +97,8 @@ def canonical_name(name: str) -> str:
             f"{name!r} is torchvision's network, whose widths differ from those of {ours}; "
             f"for the published one write {ours}"
         )
+    import difflib
+
     nearest = difflib.get_close_matches(key, aliases, n=1, cutoff=0.0)
     raise ValueError(f"unknown model {name!r} (nearest: {aliases[nearest[0]]})")
 
@@ -113,6 +112,9 @@ def canonical(name: str) -> NetSpec:
 @cache
 def published() -> dict[str, dict[str, str]]:
     """Return the published figures of each canonical network, as text, by canonical name."""
+    import csv
+    from importlib import resources
+
     text = (
         resources.files("regnet_ds.designspace").joinpath("data/published.csv").read_text("utf-8")
     )

@@ -7,7 +7,6 @@ CSV, arrays in JSON and YAML, lists in Parquet; what does not apply is empty or 
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import json
 from collections.abc import Iterable
@@ -33,6 +32,8 @@ def require_suffix(path: Path, suffixes: Iterable[str] = SUFFIXES) -> str:
     suffix = ".yaml" if suffix == ".yml" else suffix
     if suffix in known:
         return suffix
+    import difflib
+
     near = difflib.get_close_matches(suffix, known, n=1)
     hint = f" (nearest: {near[0]})" if near else ""
     raise ValueError(

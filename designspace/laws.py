@@ -57,8 +57,10 @@ def _exact(value: float) -> Decimal:
 def grid(low: float, high: float, quantum: float) -> Floats:
     """Return low, low + quantum, ... high, each the float nearest to its decimal value."""
     first, step = _exact(low), _exact(quantum)
+    places = max(0, *(-int(d.as_tuple().exponent) for d in (first, step)))
+    scale = 10**places  # integers over a power of ten round to the nearest float
     n = int((_exact(high) - first) / step) + 1
-    return np.array([float(first + k * step) for k in range(n)], dtype=np.float64)
+    return (int(first * scale) + int(step * scale) * np.arange(n)) / np.float64(scale)
 
 
 @dataclass(frozen=True)

@@ -146,8 +146,10 @@ def _quantise_chunk(depth: Ints, w0: Ints, wa: Floats, wm: Floats) -> tuple[Ints
     n = len(depth)
     blocks = np.arange(int(depth.max()))
     u = w0[:, None] + wa[:, None] * blocks
-    s = np.rint(np.log(u / w0[:, None]) / np.log(wm)[:, None])
-    w = np.rint(w0[:, None] * np.power(wm[:, None], s) / WIDTH_STEP) * WIDTH_STEP
+    s = np.rint(np.log(u / w0[:, None]) / np.log(wm)[:, None]).astype(np.int64)
+    by_level = np.power(wm[:, None], np.arange(int(s.max()) + 1))
+    by_level = np.rint(w0[:, None] * by_level / WIDTH_STEP) * WIDTH_STEP
+    w = np.take_along_axis(by_level, s, axis=1)
     starts = np.ones(w.shape, dtype=np.bool_)
     np.not_equal(w[:, 1:], w[:, :-1], out=starts[:, 1:])
     starts &= blocks < depth[:, None]

@@ -6,7 +6,6 @@ section 3.3; ``regnety`` is ``regnetx`` with squeeze-and-excitation (DDS section
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -88,6 +87,8 @@ def find_space(name: str) -> DesignSpace:
     """
     space = SPACES.get(name.strip().lower())
     if space is None:
+        import difflib
+
         nearest = difflib.get_close_matches(name.lower(), SPACES, n=1, cutoff=0.0)[0]
         raise ValueError(f"unknown space {name!r} (nearest: {nearest}; all: {', '.join(SPACES)})")
     return space
