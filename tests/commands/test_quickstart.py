@@ -96,7 +96,7 @@ def test_bad_input(regnet_ds: Run, tmp_path: Path, more: list[str], message: str
 
 @pytest.mark.slow
 def test_the_promises_of_the_regime(regnet_ds: Run, tmp_path: Path) -> None:
-    """Median below 10%, best below 2.5%, spread over models 3 times that over seeds.
+    """At seed 0: median below 10%, best below 2.5%, spread 3 times that over seeds.
 
     REGNET_DS_QUICKSTART may name the folder of a run that is there already.
     """
