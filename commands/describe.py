@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..designspace.record import Record
+from ..designspace.blocks import BLOCKS, GROUPED, block_name
+from ..designspace.breakdown import SHAPE, costs_record, layer_columns, part_columns
+from ..designspace.columns import Columns
+from ..designspace.layers import height_and_width, read_resolution
+from ..designspace.memory import BYTES
+from ..designspace.record import Record, to_record
 from ..designspace.spec import NetSpec, require_resolution
 from . import shared
 
@@ -19,14 +25,17 @@ KEYS = (
     "group_width",
     "bottleneck_ratio",
     "se_ratio",
+    "stem_type",
     "stem_width",
     "head_width",
+    "activation",
     "stage_widths",
     "stage_depths",
     "stage_strides",
     "stage_group_widths",
     "stage_bottleneck_ratios",
 )
+TEXTS = ("block", "stem_type", "activation")
 INTEGERS = ("depth", "w0", "group_width", "stem_width", "head_width")
 N_PEERS = 3
 
@@ -36,35 +45,64 @@ def describe(
         list[str],
         typer.Argument(help="A model's name, or parameters as key=value.", show_default=False),
     ],
-    resolution: shared.Resolution = 224,
+    resolution: Annotated[
+        str, typer.Option("--resolution", help="Input size: 224, or 320x256 (height first).")
+    ] = "224",
     classes: shared.Classes = 1000,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="A row a layer, with its sizes and cost.")
+    ] = False,
+    stages: Annotated[
+        bool, typer.Option("--stages", help="A row a part: stem, stages, head.")
+    ] = False,
     format: shared.OutputFormat = shared.Format.TABLE,
     out: shared.Output = None,
 ) -> None:
-    """Describe one network: its stages, complexity and nearest canonical models.
+    """Describe one network: its stages, complexity, memory and nearest canonical models.
 
     Example: regnet-ds describe RegNetX-4.0GF
 
     Example: regnet-ds describe depth=13 w0=24 wa=36.44 wm=2.49 group_width=8 block=y
+
+    Example: regnet-ds describe RegNetY-200MF --layers --format csv
     """
-    from ..designspace.catalogue import canonical, canonical_name
     from ..designspace.columns import require_suffix
-    from ..designspace.record import to_record
 
     if out is not None:
         require_suffix(out)
-    if len(what) == 1 and "=" not in what[0]:
-        name = canonical_name(what[0])
-        spec = canonical(name)
-    else:
-        name, spec = "", read_parameters(what)
-    require_resolution(spec.total_stride, resolution)
-    record: Record = {"name": name or None}
-    record |= to_record(spec, resolution=resolution, classes=classes)
+    if layers and stages:
+        raise ValueError("--layers and --stages are two tables: ask for one")
+    size = read_resolution(resolution)
+    name, spec = _network(what)
+    require_resolution(spec.total_stride, *height_and_width(size))
+    units = {"resolution": size, "classes": classes}
+    if layers or stages:
+        _emit_rows((layer_columns if layers else part_columns)(spec, **units), format, out)
+        return
+    record: Record = {"name": name or None} | to_record(spec, **units)
+    record |= costs_record(spec, **units)
     if out is not None or format is not shared.Format.TABLE:
         shared.emit({key: [value] for key, value in record.items()}, format, out)
         return
-    _print(name, spec, record)
+    _print(name, spec, record, units)
+
+
+def _emit_rows(columns: Columns, format: shared.Format, out: Path | None) -> None:
+    """Write or print parts or layers, in full."""
+    if out is None and format is shared.Format.TABLE:
+        shared.print_table(_readable(columns), max_rows=len(columns["flops"]))
+    else:
+        shared.emit(columns, format, out)
+
+
+def _network(what: list[str]) -> tuple[str, NetSpec]:
+    """Return the canonical name, if any, and the network that the arguments mean."""
+    from ..designspace.catalogue import canonical, canonical_name
+
+    if len(what) == 1 and "=" not in what[0]:
+        name = canonical_name(what[0])
+        return name, canonical(name)
+    return "", read_parameters(what)
 
 
 def read_parameters(pairs: list[str]) -> NetSpec:
@@ -84,12 +122,12 @@ def read_parameters(pairs: list[str]) -> NetSpec:
         record[key] = _value(key, value)
     if "w0" not in record and "stage_widths" not in record:
         raise ValueError("the parameter w0 is missing (or stage_widths, for an AnyNet)")
-    needed = (
-        ("depth", "wa", "wm", "group_width")
-        if "w0" in record
-        else ("stage_depths", "group_width" if "stage_group_widths" not in record else "block")
-    )
-    missing = [key for key in needed if key not in record and key != "block"]
+    block = block_name(record.get("block", "x"))
+    grouped = block in GROUPED or block not in BLOCKS
+    needed = ["depth", "wa", "wm"] if "w0" in record else ["stage_depths"]
+    if grouped and ("w0" in record or "stage_group_widths" not in record):
+        needed.append("group_width")
+    missing = [key for key in needed if key not in record]
     if missing:
         raise ValueError(f"the parameter {missing[0]} is missing")
     return from_record(record)
@@ -100,7 +138,7 @@ def _value(key: str, text: str) -> Any:
     try:
         if key.startswith("stage_"):
             return tuple(kind(part) for part in text.replace(",", " ").split())
-        if key == "block":
+        if key in TEXTS:
             return text
         return int(text) if key in INTEGERS else float(text)
     except ValueError:
@@ -109,68 +147,60 @@ def _value(key: str, text: str) -> Any:
         raise ValueError(f"{key} must be {wanted}, got {text!r}") from None
 
 
-def _print(name: str, spec: NetSpec, record: Record) -> None:
+def _print(name: str, spec: NetSpec, record: Record, units: dict[str, Any]) -> None:
     p = spec.parameters
     title = name or ("RegNet" if p else "AnyNet")
-    line = f"{title}: block {spec.block}, stem {spec.stem_width}"
+    stem = "stem" if spec.stem_type == "simple" else f"{spec.stem_type} stem"
+    line = f"{title}: block {spec.block}, {stem} {spec.stem_width}"
     if p is not None:
         line += (
             f", depth {p.depth}, w0 {p.w0}, wa {p.wa:g}, wm {p.wm:g}, group width {p.group_width}"
         )
     if spec.se_ratio:
         line += f", se ratio {spec.se_ratio:g}"
+    if spec.activation != "relu":
+        line += f", {spec.activation}"
     print(f"{line}\n")
-    shared.print_table(_stage_table(spec, record["resolution"]))
+    shared.print_table(_readable(part_columns(spec, **units)))
     print(
         f"\nat {record['resolution']} px and {record['classes']} classes: "
         f"flops {record['flops']:,} (multiply-adds), params {record['params']:,}, "
         f"acts {record['acts']:,}\n"
+        f"feature maps of an image: inference {_memory(record, 'inference')} "
+        f"at {record['inference_peak']}, training {_memory(record, 'training')}\n"
     )
-    shared.print_table(_peer_table(spec, record))
+    shared.print_table(_peer_table(spec, record, units))
 
 
-def _stage_table(spec: NetSpec, resolution: int) -> dict[str, list[Any]]:
-    size = -(-resolution // 2)
-    rows: dict[str, list[Any]] = {
-        "stage": [],
-        "blocks": [],
-        "width": [],
-        "inner": [],
-        "group width": [],
-        "groups": [],
-        "stride": [],
-        "output": [],
-    }
-    for i, stage in enumerate(spec.stages, start=1):
-        size = -(-size // stage.stride)
-        values = (
-            i,
-            stage.depth,
-            stage.width,
-            stage.inner_width,
-            stage.group_width,
-            stage.groups,
-            stage.stride,
-            f"{size} x {size}",
-        )
-        for column, value in zip(rows.values(), values, strict=True):
-            column.append(value)
-    return rows
+def _memory(record: Record, use: str) -> str:
+    sizes = [f"{record[f'{use}_bytes_{t}'] / 2**20:.1f} MiB in {t}" for t in BYTES]
+    return f"{record[f'{use}_memory']:,} elements ({', '.join(sizes)})"
 
 
-def _peer_table(spec: NetSpec, record: Record) -> dict[str, list[Any]]:
-    """The canonical models of the same block nearest in FLOPs, and their published errors."""
+def _readable(columns: Columns) -> Columns:
+    """Put height, width and channels into one column, for a table that is read by people."""
+    shown: Columns = {}
+    for name, cells in columns.items():
+        side, _, size = name.partition("_")
+        if side not in ("in", "out"):
+            shown[name.replace("_", " ")] = cells
+        elif size == "height":
+            shapes = zip(*(columns[f"{side}_{axis}"] for axis in SHAPE), strict=True)
+            shown["input" if side == "in" else "output"] = [
+                " x ".join(map(str, shape)) for shape in shapes
+            ]
+    return shown
+
+
+def _peer_table(spec: NetSpec, record: Record, units: dict[str, Any]) -> Columns:
+    """The canonical models nearest in FLOPs, of the same block where there are any."""
     import math
 
     from ..designspace.catalogue import CANONICAL, canonical, keras_name, published, timm_name
     from ..designspace.cost import complexity
 
-    units = {"resolution": record["resolution"], "classes": record["classes"]}
-    costs = {
-        name: complexity(canonical(name), **units)
-        for name in CANONICAL
-        if name.startswith(f"RegNet{spec.block.upper()}")
-    }
+    alike = [name for name in CANONICAL if name.startswith(f"RegNet{spec.block.upper()}-")]
+    costs = {name: complexity(canonical(name), **units) for name in alike or CANONICAL}
     distance = {name: abs(math.log(c.flops / record["flops"])) for name, c in costs.items()}
     nearest = sorted(
         sorted(distance, key=lambda name: distance[name])[:N_PEERS], key=list(costs).index

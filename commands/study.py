@@ -137,7 +137,7 @@ def _prepare(
     import numpy as np
 
     from ..designspace.sampling import sample
-    from ..designspace.spaces import find_space
+    from ..designspace.space_catalogue import find_space
     from ..search.datasets import load_dataset
     from ..search.recipe import Recipe
     from ..search.settings import Settings

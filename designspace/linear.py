@@ -12,12 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import Floats, Ints, Reals
-from .compat import make_compatible
+from .blocks import DEFAULT_ACTIVATION
+from .compat import as_block_has, make_compatible
 from .spec import DEFAULT_SE_RATIO, DEFAULT_STEM_WIDTH, NetSpec, Stage, require_int
 
 WIDTH_STEP = 8
 MAX_DEPTH = 1024
-CHUNK = 4096  # networks quantised at a time: their blocks fit into the cache
+CHUNK = 8192  # networks quantised at a time: their arrays fit into the cache
+MAX_LEVELS = 64  # beyond this many levels (wm near 1) the blocks themselves are fewer
+NEAR = 1e-12  # relative distance to a tie below which the reference formula decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,14 @@ class RegNetParams:
         stem_type: str = "simple",
         stem_width: int = DEFAULT_STEM_WIDTH,
         head_width: int = 0,
-        activation: str = "relu",
+        activation: str | None = None,
         stage_strides: tuple[int, ...] | None = None,
     ) -> NetSpec:
         """Return the architecture: quantised widths, made compatible with the groups.
 
-        ``se_ratio`` None means the block's own default (0 for x, 1/4 for y);
-        ``stage_strides`` None means 2 in every stage.
+        ``se_ratio`` and ``activation`` None mean the block's own default (``blocks``);
+        ``stage_strides`` None means 2 in every stage. Blocks without groups or bottleneck
+        ignore these parameters.
         """
         widths, depths = stages_of(quantise(self))
         strides = stage_strides if stage_strides is not None else (2,) * len(widths)
@@ -81,8 +85,9 @@ class RegNetParams:
             raise ValueError(f"stage_strides must name {len(widths)} stages, got {len(strides)}")
         stages: list[Stage] = []
         for width, depth, stride in zip(widths, depths, strides, strict=True):
-            w, g = make_compatible(width, self.group_width, self.bottleneck_ratio)
-            stages.append(Stage(depth, w, stride, g, self.bottleneck_ratio))
+            group, ratio = as_block_has(block, self.group_width, self.bottleneck_ratio)
+            w, g = make_compatible(width, group, ratio)
+            stages.append(Stage(depth, w, stride, g, ratio))
         return NetSpec(
             stages=tuple(stages),
             block=block,
@@ -90,7 +95,7 @@ class RegNetParams:
             stem_type=stem_type,
             stem_width=stem_width,
             head_width=head_width,
-            activation=activation,
+            activation=activation or DEFAULT_ACTIVATION.get(block, "relu"),
             parameters=self,
         )
 
@@ -116,38 +121,117 @@ def stages_of(widths: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]
     return tuple(counts), tuple(counts.values())
 
 
-def last_level_batch(depth: Reals, w0: Reals, wa: Floats, wm: Floats) -> Ints:
-    """Return s_{d-1}, the highest level of each network, shape (n,)."""
-    u = w0 + wa * (depth - 1)
-    return np.rint(np.log(u / w0) / np.log(wm)).astype(np.int64)
-
-
 def quantise_batch(depth: Ints, w0: Ints, wa: Floats, wm: Floats) -> tuple[Ints, Ints]:
     """Return stage widths and stage depths of many networks, each of shape (n, s).
 
     s is the largest number of stages among them; rows with fewer end in zeros.
-    All arguments have shape (n,).
+    All arguments have shape (n,). Stages are found by where they start (``stage_starts``), so
+    that the time does not grow with the depth; a row with a skipped or merged level, or a start
+    too near to a tie to be told from it in float64, is quantised block by block.
     """
     parts = [
         _quantise_chunk(depth[rows], w0[rows], wa[rows], wm[rows])
         for rows in (slice(i, i + CHUNK) for i in range(0, len(depth), CHUNK))
     ]
+    return stack_stages(parts)
+
+
+def stack_stages(parts: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    """Return pairs of stage widths and depths one below the other, padded with zeros."""
     n_stages = max((widths.shape[1] for widths, _ in parts), default=1)
-    widths = np.zeros((len(depth), n_stages), dtype=np.int64)
-    depths = np.zeros((len(depth), n_stages), dtype=np.int64)
-    for i, (part_widths, part_depths) in enumerate(parts):
-        rows = slice(i * CHUNK, i * CHUNK + len(part_widths))
+    n = sum(len(widths) for widths, _ in parts)
+    widths, depths = np.zeros((n, n_stages), dtype=np.int64), np.zeros((n, n_stages), np.int64)
+    first = 0
+    for part_widths, part_depths in parts:
+        rows = slice(first, first + len(part_widths))
         widths[rows, : part_widths.shape[1]] = part_widths
         depths[rows, : part_depths.shape[1]] = part_depths
+        first += len(part_widths)
     return widths, depths
 
 
+def thresholds(wm: Floats, levels: int) -> Floats:
+    """Return t_s = wm^(s - 1/2) - 1 for s = 1 .. levels, shape (levels, n).
+
+    Block j is at level s or above from (wa / w0) j = t_s on, or just after it: equation 3 of
+    DDS with s_j rounded, solved for j.
+    """
+    s = np.arange(1, levels + 1)[:, None]
+    return np.expm1((s - 0.5) * np.log(wm))
+
+
+def stage_starts(slope: Floats, t: Floats) -> tuple[Floats, Ints]:
+    """Return the first block of each level, shape (levels, n), and the rows too near a tie.
+
+    ``slope`` is wa / w0, shape (n,); ``t`` comes from ``thresholds``. The blocks are counted
+    from 0 and may lie beyond the network's depth. Near means within the error of the reference
+    formula in float64, with a wide margin, of the row where that error is largest.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        x = t / slope
+        reached = x < MAX_DEPTH  # where a later start is, does not matter
+        largest = np.max(x, where=reached, initial=1.0)
+        flattest = np.min(slope, where=slope > 0, initial=np.inf)
+        distance = np.rint(x)
+        distance -= x
+        limit = NEAR * (1 + len(t)) * (largest + 1 / flattest)
+    np.abs(distance, out=distance)
+    np.ceil(x, out=x)
+    if np.fmin.reduce(distance, axis=None, initial=np.inf) > limit:
+        return x, np.zeros(0, dtype=np.int64)
+    return x, np.flatnonzero((distance <= limit).any(axis=0))
+
+
 def _quantise_chunk(depth: Ints, w0: Ints, wa: Floats, wm: Floats) -> tuple[Ints, Ints]:
+    last = _last_levels(depth, w0, wa, wm)
+    n_levels = int(last.max()) + 2  # one more than any row needs
+    if n_levels > MAX_LEVELS:
+        return quantise_blocks(depth, w0, wa, wm)
+    starts, near = stage_starts(wa / w0, thresholds(wm, n_levels - 1))
+    ends = np.minimum(np.vstack([starts, np.full(len(depth), np.inf)]), depth)
+    depths = np.diff(ends, axis=0, prepend=0).astype(np.int64).T
+    powers = np.power(wm, np.minimum(np.arange(n_levels)[:, None], last + 1))
+    widths = level_widths(w0, powers).astype(np.int64).T
+    present = depths > 0
+    whole = (present[:, 1:] <= present[:, :-1]).all(axis=1)  # no level is skipped
+    whole &= (~present[:, 1:] | (widths[:, 1:] > widths[:, :-1])).all(axis=1)
+    irregular = np.union1d(np.flatnonzero(~whole), near)
+    widths[~present] = 0
+    if not len(irregular):
+        return widths[:, : _used(depths)], depths[:, : _used(depths)]
+    depths[irregular] = widths[irregular] = 0
+    w, d = quantise_blocks(depth[irregular], w0[irregular], wa[irregular], wm[irregular])
+    widths[irregular, : w.shape[1]] = w
+    depths[irregular, : d.shape[1]] = d
+    return widths[:, : _used(depths)], depths[:, : _used(depths)]
+
+
+def _used(depths: Ints) -> int:
+    return int(np.flatnonzero(depths.any(axis=0))[-1]) + 1
+
+
+def level_widths(w0: Reals, powers: Floats) -> Floats:
+    """Return w0 wm^s rounded to multiples of 8, from ``powers`` of wm, shape (levels, n)."""
+    widths = powers * w0
+    widths /= WIDTH_STEP
+    np.rint(widths, out=widths)
+    widths *= WIDTH_STEP
+    return widths
+
+
+def _last_levels(depth: Ints, w0: Ints, wa: Floats, wm: Floats) -> Ints:
+    u = w0 + wa * (depth - 1)
+    return np.rint(np.log(u / w0) / np.log(wm)).astype(np.int64)
+
+
+def quantise_blocks(depth: Ints, w0: Ints, wa: Floats, wm: Floats) -> tuple[Ints, Ints]:
+    """Return what ``quantise_batch`` returns, from the width of every block: the reference."""
     n = len(depth)
     blocks = np.arange(int(depth.max()))
     u = w0[:, None] + wa[:, None] * blocks
     s = np.rint(np.log(u / w0[:, None]) / np.log(wm)[:, None]).astype(np.int64)
-    by_level = np.power(wm[:, None], np.arange(int(s.max()) + 1))
+    levels = np.minimum(np.arange(int(s.max()) + 1), s.max(axis=1)[:, None])
+    by_level = np.power(wm[:, None], levels)
     by_level = np.rint(w0[:, None] * by_level / WIDTH_STEP) * WIDTH_STEP
     w = np.take_along_axis(by_level, s, axis=1)
     starts = np.ones(w.shape, dtype=np.bool_)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from .arrays import Bools, Column, Floats, Ints
-from .compat import make_compatible_batch
+from .blocks import DEFAULT_ACTIVATION, DEFAULT_SE_RATIO
+from .compat import as_blocks_have, make_compatible_batch
 from .cost import complexity_batch
 from .linear import RegNetParams, quantise_batch
 from .record import COMPLEXITY_KEYS, RECORD_KEYS, SCHEMA, STAGE_KEYS, Record, to_record
-from .spec import DEFAULT_SE_RATIO, DEFAULT_STEM_WIDTH, NetSpec, Stage
+from .spec import DEFAULT_STEM_WIDTH, NetSpec, Stage
 
 
 @dataclass(frozen=True)
@@ -164,53 +165,75 @@ def regnets(
     bottleneck_ratio: Floats,
     block: str | Column = "x",
     se_ratio: Floats | None = None,
+    stem_type: str | Column = "simple",
     stem_width: int | Ints = DEFAULT_STEM_WIDTH,
     head_width: int | Ints = 0,
+    activation: str | Column | None = None,
     resolution: int | Ints = 224,
     classes: int | Ints = 1000,
+    stage_strides: Ints | None = None,
     stages: tuple[Ints, Ints] | None = None,
 ) -> Population:
     """Return the population of RegNets with these (valid) parameters, each of shape (n,).
 
-    ``se_ratio`` None means the block's own default. ``stages`` may hand in the result of
-    ``quantise_batch`` where it is known already.
+    ``se_ratio`` and ``activation`` None mean the block's own default, ``stage_strides`` (n, s)
+    None means 2 everywhere. ``stages`` may hand in the result of ``quantise_batch`` where it is
+    known already. Blocks without groups or bottleneck ignore these parameters.
     """
     n = len(depth)
     widths, depths = stages if stages is not None else quantise_batch(depth, w0, wa, wm)
-    b = np.broadcast_to(bottleneck_ratio[:, None], widths.shape)
-    widths, groups = make_compatible_batch(widths, group_width[:, None], b)
-    blocks = np.broadcast_to(np.asarray(block), (n,))
+    blocks, stems = _names(block, n), _names(stem_type, n)
+    group, b = as_blocks_have(blocks, group_width, bottleneck_ratio)
+    widths, groups = make_compatible_batch(widths, group[:, None], b[:, None])
     if se_ratio is None:
-        squeeze = np.where(blocks == "y", DEFAULT_SE_RATIO["y"], DEFAULT_SE_RATIO["x"])
-        se_ratio = np.broadcast_to(squeeze[:1], (n,)) if isinstance(block, str) else squeeze
+        se_ratio = _by_block(blocks, DEFAULT_SE_RATIO)
     parts: dict[str, Any] = {
+        "block": blocks,
+        "stem_type": stems,
         "stage_strides": np.broadcast_to(np.int64(2), widths.shape),
         "stage_widths": widths,
         "stage_depths": depths,
         "stage_group_widths": groups,
-        "stage_bottleneck_ratios": b,
+        "stage_bottleneck_ratios": np.broadcast_to(b[:, None], widths.shape),
         "se_ratio": se_ratio,
         "stem_width": _column(stem_width, n),
         "head_width": _column(head_width, n),
         "resolution": _column(resolution, n),
         "classes": _column(classes, n),
     }
+    if stage_strides is not None:
+        parts["stage_strides"] = stage_strides
     flops, params, acts = complexity_batch(**parts)
+    if activation is None:
+        activation = _by_block(blocks, DEFAULT_ACTIVATION)
     return Population(
-        block=blocks,
         depth=depth,
         w0=w0,
         wa=wa,
         wm=wm,
         group_width=group_width,
         bottleneck_ratio=bottleneck_ratio,
-        stem_type=np.broadcast_to(np.asarray("simple"), (n,)),
-        activation=np.broadcast_to(np.asarray("relu"), (n,)),
+        activation=_names(activation, n),
         flops=flops,
         params=params,
         acts=acts,
         **parts,
     )
+
+
+def _names(names: str | Column, n: int) -> Column:
+    return np.broadcast_to(np.asarray(names), (n,))
+
+
+def _by_block(blocks: Column, values: Mapping[str, Any]) -> Column:
+    """Return the value of each row's block, broadcast where there is one block."""
+    if not len(blocks) or blocks.strides[0] == 0:
+        block = str(blocks[0]) if len(blocks) else next(iter(values))
+        return np.broadcast_to(np.asarray(values[block]), blocks.shape)
+    column = np.empty(blocks.shape, dtype=np.asarray(list(values.values())).dtype)
+    for block, value in values.items():
+        column[blocks == block] = value
+    return column
 
 
 def _column(value: int | Ints, n: int) -> Ints:

@@ -6,28 +6,39 @@ an AnyNet with final stages. Faults name the row (counted from 1) and the column
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .arrays import Bools, Column, Floats, Ints
-from .columns import Columns, read_columns
-from .linear import MAX_DEPTH, WIDTH_STEP
-from .population import Population, concatenate, from_records, regnets
-from .record import RECORD_KEYS, SCHEMA, STAGE_KEYS, Record, from_record, to_record
-from .spec import (
+from .arrays import Column, Floats, Ints
+from .blocks import (
     ACTIVATIONS,
+    BLOCK_ALIASES,
+    BLOCK_FACTS,
     BLOCKS,
+    DEFAULT_ACTIVATION,
+    DEFAULT_BOTTLENECK_RATIO,
     DEFAULT_SE_RATIO,
-    DEFAULT_STEM_WIDTH,
-    LARGEST,
+    GROUPED,
+    STEM_ALIASES,
+    STEM_FACTS,
     STEM_TYPES,
-    require_int,
+    X_OR_Y,
 )
+from .cells import Cells, blank
+from .columns import read_columns
+from .linear import MAX_DEPTH, WIDTH_STEP, quantise_batch
+from .population import Population, concatenate, from_records, regnets
+from .record import RECORD_KEYS, STAGE_KEYS, Record, from_record, to_record
+from .spec import DEFAULT_GROUP_WIDTH, DEFAULT_STEM_WIDTH, LARGEST, require_int
 
 REQUIRED = ("depth", "w0", "wa", "wm", "group_width")
+LARGEST_COUNT = 2**63 - 1  # of what a table holds
+GROUP_WIDTH_IF_BLANK = {
+    name: np.nan if name in GROUPED else float(DEFAULT_GROUP_WIDTH) for name in BLOCKS
+}
 DEFAULT_RESOLUTION, DEFAULT_CLASSES = 224, 1000
 ALIASES = {"bot_mul": "bottleneck_ratio"}
 
@@ -46,7 +57,7 @@ def read_population(
     ValueError
         If the file cannot be read, a column is missing or a cell is bad (row and column named).
     """
-    cells = _Cells(read_columns(path), str(path))
+    cells = Cells(read_columns(path), str(path))
     cells.refuse_newer_schema()
     for name, value in (("resolution", resolution), ("classes", classes)):
         if value is not None:
@@ -63,7 +74,8 @@ def read_population(
         parts.append(_read_anynets(cells.take(~regnet)))
     population = concatenate(parts).take(np.argsort(rows))
     strides = np.where(population.stage_depths > 0, population.stage_strides, 1)
-    stride = 2 * strides.prod(axis=1)
+    stems = {name: stem.total_stride for name, stem in STEM_FACTS.items()}
+    stride = by_name(population.stem_type, stems) * strides.prod(axis=1)
     cells.check(
         "resolution",
         population.resolution >= stride,
@@ -86,113 +98,12 @@ def _object_column(cells: list[Any]) -> Column:
     return column
 
 
-class _Cells:
-    """Columns of raw cells that know their file and their row numbers."""
-
-    def __init__(self, columns: Columns, source: str, rows: Ints | None = None) -> None:
-        self.columns = columns
-        self.source = source
-        n = len(next(iter(columns.values())))
-        self.rows = np.arange(1, n + 1) if rows is None else rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def take(self, mask: Bools) -> _Cells:
-        if mask.all():
-            return self
-        which = np.flatnonzero(mask).tolist()
-        columns = {name: [cells[i] for i in which] for name, cells in self.columns.items()}
-        return _Cells(columns, self.source, self.rows[mask])
-
-    def present(self, name: str) -> Bools:
-        cells = self.columns.get(name, [None] * len(self))
-        return np.array([not _blank(cell) for cell in cells], dtype=np.bool_)
-
-    def fault(self, i: int, name: str, message: str) -> ValueError:
-        return ValueError(f"{self.source}, row {self.rows[i]}, column {name}: {message}")
-
-    def refuse_newer_schema(self) -> None:
-        schema = self.integers("schema", SCHEMA, 1)
-        if (schema > SCHEMA).any():
-            raise ValueError(
-                f"{self.source} has schema {schema.max()}, which is newer than this program's "
-                f"{SCHEMA}: update regnet-ds"
-            )
-
-    def numbers(self, name: str, default: float | Floats | None) -> Floats:
-        """Return a column as floats; ``default`` fills blanks, None forbids them."""
-        if name not in self.columns:
-            if default is None:
-                raise ValueError(f"{self.source}: the column {name} is missing")
-            return np.broadcast_to(np.float64(default), (len(self),))
-        cells = self.columns[name]
-        try:
-            values = np.array(cells, dtype=np.float64)
-        except (TypeError, ValueError):
-            values = self._slow_numbers(name, cells, default)
-        bad = np.flatnonzero(~np.isfinite(values))
-        if len(bad):
-            i = int(bad[0])
-            if default is not None and _blank(cells[i]):
-                values = self._slow_numbers(name, cells, default)
-            else:
-                raise self.fault(i, name, f"expected a number, got {cells[i]!r}")
-        return values
-
-    def _slow_numbers(self, name: str, cells: list[Any], default: float | Floats | None) -> Floats:
-        values = np.empty(len(cells))
-        filled = None if default is None else np.broadcast_to(default, (len(cells),))
-        for i, cell in enumerate(cells):
-            if _blank(cell):
-                if filled is None:
-                    raise self.fault(i, name, "expected a number, got an empty cell")
-                values[i] = filled[i]
-                continue
-            try:
-                values[i] = float(cell)
-            except (TypeError, ValueError):
-                raise self.fault(i, name, f"expected a number, got {cell!r}") from None
-            if not np.isfinite(values[i]):
-                raise self.fault(i, name, f"expected a number, got {cell!r}")
-        return values
-
-    def integers(self, name: str, default: int | None, low: int, high: int = LARGEST) -> Ints:
-        values = self.numbers(name, default)
-        self.check(name, values == np.rint(values), "expected an integer", values)
-        wanted = "expected a positive integer" if low == 1 else f"expected at least {low}"
-        self.check(name, values >= low, wanted, values)
-        self.check(name, values <= high, f"expected at most {high}", values)
-        return values.astype(np.int64)
-
-    def texts(self, name: str, default: str, choices: tuple[str, ...]) -> Column:
-        if name not in self.columns:
-            return np.broadcast_to(np.asarray(default), (len(self),))
-        values = [default if _blank(c) else str(c).strip().lower() for c in self.columns[name]]
-        for value in set(values) - set(choices):
-            wanted = f"expected one of {', '.join(choices)}, got {value!r}"
-            raise self.fault(values.index(value), name, wanted)
-        return np.array(values)
-
-    def check(self, name: str, good: Bools, wanted: str, values: Column) -> None:
-        if not good.all():
-            i = int(np.flatnonzero(~good)[0])
-            raise self.fault(i, name, f"{wanted}, got {_plain(values[i])}")
-
-
-def _blank(cell: Any) -> bool:
-    return cell is None or cell == "" or (isinstance(cell, str) and not cell.strip())
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _bottleneck_ratios(cells: _Cells) -> Floats:
+def _bottleneck_ratios(cells: Cells, block: Column) -> Floats:
+    default = by_name(block, DEFAULT_BOTTLENECK_RATIO)
     if "bottleneck_ratio" in cells.columns or "bot_mul" not in cells.columns:
-        name, b = "bottleneck_ratio", cells.numbers("bottleneck_ratio", 1.0)
+        name, b = "bottleneck_ratio", cells.numbers("bottleneck_ratio", default)
     else:
-        name, multiplier = "bot_mul", cells.numbers("bot_mul", 1.0)
+        name, multiplier = "bot_mul", cells.numbers("bot_mul", 1.0 / default)
         cells.check(name, multiplier > 0, "expected a positive number", multiplier)
         b = 1.0 / multiplier
     cells.check(name, b > 0, "expected a positive number", b)
@@ -202,49 +113,69 @@ def _bottleneck_ratios(cells: _Cells) -> Floats:
     return b
 
 
-def _read_regnets(cells: _Cells) -> Population:
+def _read_regnets(cells: Cells) -> Population:
+    block, se_ratio = _blocks(cells)
+    group_width = by_name(block, GROUP_WIDTH_IF_BLANK)
     for name in REQUIRED:
-        if name not in cells.columns:
+        needed = name != "group_width" or np.isnan(group_width).any()
+        if needed and name not in cells.columns:
             raise ValueError(f"{cells.source}: the column {name} is missing")
     w0 = cells.integers("w0", None, 1)
     cells.check("w0", w0 % WIDTH_STEP == 0, "expected a multiple of 8", w0)
     wa, wm = cells.numbers("wa", None), cells.numbers("wm", None)
     cells.check("wa", wa >= 0, "expected at least 0", wa)
     cells.check("wm", wm > 1, "expected a number above 1", wm)
-    block, se_ratio = _blocks(cells)
-    common = _common(cells)
+    common = _common(cells, block)
     depth = cells.integers("depth", None, 1, MAX_DEPTH)
     largest = w0 * np.power(wm, np.rint(np.log((w0 + wa * (depth - 1)) / w0) / np.log(wm)))
     cells.check("wa", largest <= LARGEST, f"the widest stage exceeds {LARGEST}", largest)
+    stages = quantise_batch(depth, w0, wa, wm)
     population = regnets(
         depth=depth,
         w0=w0,
         wa=wa,
         wm=wm,
-        group_width=cells.integers("group_width", None, 1),
-        bottleneck_ratio=_bottleneck_ratios(cells),
+        group_width=cells.integers("group_width", group_width, 1),
+        bottleneck_ratio=_bottleneck_ratios(cells, block),
         block=block,
         se_ratio=se_ratio,
+        stage_strides=_strides(cells, stages[1]),
+        stages=stages,
         **common,
     )
-    _check_stages(cells, population)
+    _check_widths(cells, population)
     return population
 
 
-def _blocks(cells: _Cells) -> tuple[Column, Floats]:
-    block = cells.texts("block", "x", BLOCKS)
-    default = np.where(block == "y", DEFAULT_SE_RATIO["y"], DEFAULT_SE_RATIO["x"])
-    se_ratio = cells.numbers("se_ratio", default)
+def by_name(names: Column, values: Mapping[str, Any]) -> Column:
+    """Return the value that each name stands for; 0 for others."""
+    column = np.zeros(len(names), dtype=np.asarray(list(values.values())).dtype)
+    for name, value in values.items():
+        column[names == name] = value
+    return column
+
+
+def _blocks(cells: Cells) -> tuple[Column, Floats]:
+    block = cells.texts("block", "x", BLOCKS, BLOCK_ALIASES)
+    se_ratio = cells.numbers("se_ratio", by_name(block, DEFAULT_SE_RATIO))
     cells.check("se_ratio", (se_ratio >= 0) & (se_ratio <= 1), "expected 0 to 1", se_ratio)
-    fits = (block == "y") == (se_ratio > 0)
-    cells.check("se_ratio", fits, "expected 0 for block x and more than 0 for block y", se_ratio)
+    block = np.where(block == X_OR_Y, np.where(se_ratio > 0, "y", "x"), block)
+    for name in sorted(set(block.tolist())):
+        squeeze, here = BLOCK_FACTS[name].squeeze, block == name
+        if squeeze == "never":
+            wanted = f"expected 0 for block {name}"
+            cells.check("se_ratio", ~here | (se_ratio == 0), wanted, se_ratio)
+        elif squeeze == "always":
+            wanted = f"expected more than 0 for block {name}"
+            cells.check("se_ratio", ~here | (se_ratio > 0), wanted, se_ratio)
     return block, se_ratio
 
 
-def _common(cells: _Cells) -> dict[str, Any]:
-    cells.texts("stem_type", "simple", STEM_TYPES)
-    cells.texts("activation", "relu", ACTIVATIONS)
+def _common(cells: Cells, block: Column) -> dict[str, Any]:
+    activation = by_name(block, DEFAULT_ACTIVATION)
     return {
+        "stem_type": cells.texts("stem_type", "simple", STEM_TYPES, STEM_ALIASES),
+        "activation": cells.texts("activation", activation, ACTIVATIONS),
         "stem_width": cells.integers("stem_width", DEFAULT_STEM_WIDTH, 1),
         "head_width": cells.integers("head_width", 0, 0),
         "resolution": cells.integers("resolution", DEFAULT_RESOLUTION, 1),
@@ -252,44 +183,57 @@ def _common(cells: _Cells) -> dict[str, Any]:
     }
 
 
-def _check_stages(cells: _Cells, population: Population) -> None:
-    """Where a RegNet row names its stage widths or strides too, they must agree."""
-    for name in ("stage_widths", "stage_strides"):
-        if name not in cells.columns:
+def _check_widths(cells: Cells, population: Population) -> None:
+    """Where a RegNet row names its stage widths too, they must agree."""
+    name = "stage_widths"
+    if name not in cells.columns:
+        return
+    for i, (cell, computed) in enumerate(
+        zip(cells.columns[name], population.column(name), strict=True)
+    ):
+        expected = " ".join(map(str, computed))
+        if cell == expected or blank(cell):
             continue
-        for i, (cell, computed) in enumerate(
-            zip(cells.columns[name], population.column(name), strict=True)
-        ):
-            expected = " ".join(map(str, computed))
-            if cell == expected or _blank(cell):
-                continue
-            if _numbers_of(cells, i, name, cell, int) != computed:
-                raise cells.fault(i, name, f"the parameters give {expected}, got {cell!r}")
+        if cells.list_of(i, name, cell, int) != computed:
+            raise cells.fault(i, name, f"the parameters give {expected}, got {cell!r}")
 
 
-def _numbers_of(
-    cells: _Cells, i: int, name: str, cell: Any, kind: Callable[[Any], Any]
-) -> tuple[Any, ...]:
-    parts = cell.split() if isinstance(cell, str) else cell
-    try:
-        return tuple(kind(part) for part in parts)
-    except (TypeError, ValueError):
-        raise cells.fault(i, name, f"expected a list of numbers, got {cell!r}") from None
+def _strides(cells: Cells, stage_depths: Ints) -> Ints | None:
+    """Return the strides that RegNet rows name; None where all have 2 in every stage."""
+    name = "stage_strides"
+    if name not in cells.columns:
+        return None
+    usual = [" ".join(["2"] * n) for n in range(stage_depths.shape[1] + 1)]
+    n_stages = (stage_depths > 0).sum(axis=1).tolist()
+    strides: Ints | None = None
+    for i, (cell, n) in enumerate(zip(cells.columns[name], n_stages, strict=True)):
+        if blank(cell) or (isinstance(cell, str) and cell == usual[n]):
+            continue
+        given = cells.list_of(i, name, cell, int)
+        if len(given) != n or min(given) < 1:
+            wanted = f"expected {n} positive integers, a stage each, got {cell!r}"
+            raise cells.fault(i, name, wanted)
+        if strides is None:
+            strides = np.full(stage_depths.shape, 2, dtype=np.int64)
+        strides[i, :n] = given
+    return strides
 
 
-def _read_anynets(cells: _Cells) -> Population:
+def _read_anynets(cells: Cells) -> Population:
     for name in ("stage_widths", "stage_depths"):
         if name not in cells.columns:
             raise ValueError(f"{cells.source}: the column {name} is missing")
     block, se_ratio = _blocks(cells)
-    common = _common(cells)
-    ratio = _bottleneck_ratios(cells)
+    common = _common(cells, block)
+    ratio = _bottleneck_ratios(cells, block)
     group_width = cells.integers("group_width", 8, 1)
     records: list[Record] = []
     for i in range(len(cells)):
         record: Record = {
             "block": str(block[i]),
             "se_ratio": float(se_ratio[i]),
+            "stem_type": str(common["stem_type"][i]),
+            "activation": str(common["activation"][i]),
             "stem_width": int(common["stem_width"][i]),
             "head_width": int(common["head_width"][i]),
             "group_width": int(group_width[i]),
@@ -298,8 +242,8 @@ def _read_anynets(cells: _Cells) -> Population:
         for name in STAGE_KEYS:
             cell = cells.columns.get(name, [None] * len(cells))[i]
             kind = float if name == "stage_bottleneck_ratios" else int
-            if not _blank(cell):
-                record[name] = _numbers_of(cells, i, name, cell, kind)
+            if not blank(cell):
+                record[name] = cells.list_of(i, name, cell, kind)
             elif name in ("stage_widths", "stage_depths"):
                 raise cells.fault(i, name, "expected a list of numbers, got an empty cell")
         try:
@@ -308,4 +252,6 @@ def _read_anynets(cells: _Cells) -> Population:
             raise cells.fault(i, "stage_widths", str(error)) from error
         size, classes = int(common["resolution"][i]), int(common["classes"][i])
         records.append(to_record(spec, resolution=size, classes=classes))
+        if records[-1]["flops"] > LARGEST_COUNT:
+            raise cells.fault(i, "stage_widths", f"flops exceed {LARGEST_COUNT}")
     return from_records(records)

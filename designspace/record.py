@@ -10,9 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .cost import complexity
+from .blocks import (
+    BLOCKS,
+    BOTTLENECKS,
+    DEFAULT_ACTIVATION,
+    DEFAULT_BOTTLENECK_RATIO,
+    DEFAULT_SE_RATIO,
+    GROUPED,
+    block_name,
+    stem_name,
+)
+from .cost import Resolution, complexity
 from .linear import RegNetParams
-from .spec import DEFAULT_SE_RATIO, DEFAULT_STEM_WIDTH, NetSpec, Stage
+from .spec import (
+    DEFAULT_GROUP_WIDTH,
+    DEFAULT_STEM_WIDTH,
+    NetSpec,
+    Stage,
+    bottleneck_multiplier,
+)
 
 SCHEMA = 1
 PARAMETER_KEYS = ("depth", "w0", "wa", "wm", "group_width", "bottleneck_ratio")
@@ -41,8 +57,13 @@ RECORD_KEYS = (
 Record = dict[str, Any]
 
 
-def to_record(spec: NetSpec, *, resolution: int = 224, classes: int = 1000) -> Record:
-    """Return the record of an architecture, with its complexity at these units."""
+def to_record(spec: NetSpec, *, resolution: Resolution = 224, classes: int = 1000) -> Record:
+    """Return the record of an architecture, with its complexity at these units.
+
+    A resolution that is not square is recorded as ``320x256``, height first.
+    """
+    if isinstance(resolution, tuple) and resolution[0] == resolution[1]:
+        resolution = resolution[0]
     cost = complexity(spec, resolution=resolution, classes=classes)
     p = spec.parameters
     group_widths = {stage.group_width for stage in spec.stages}
@@ -66,7 +87,7 @@ def to_record(spec: NetSpec, *, resolution: int = 224, classes: int = 1000) -> R
         "stage_depths": tuple(stage.depth for stage in spec.stages),
         "stage_group_widths": tuple(stage.group_width for stage in spec.stages),
         "stage_bottleneck_ratios": tuple(stage.bottleneck_ratio for stage in spec.stages),
-        "resolution": resolution,
+        "resolution": resolution if isinstance(resolution, int) else "{}x{}".format(*resolution),
         "classes": classes,
         "flops": cost.flops,
         "params": cost.params,
@@ -81,6 +102,10 @@ def _only(values: set[Any]) -> Any:
 def from_record(record: Mapping[str, Any]) -> NetSpec:
     """Return the architecture of a record.
 
+    Blocks and stems may have the names that pycls gives them. What is missing has the block's
+    default: for z a bottleneck ratio of 1/4, squeeze ratio 1/4 and silu. Group widths need not
+    be named for blocks without groups.
+
     Raises
     ------
     ValueError
@@ -88,25 +113,26 @@ def from_record(record: Mapping[str, Any]) -> NetSpec:
     KeyError
         If a key is missing that the architecture cannot do without.
     """
-    block = str(_get(record, "block", "x")).lower()
+    block = block_name(str(_get(record, "block", "x")), _get(record, "se_ratio", None))
     common: dict[str, Any] = {
         "block": block,
         "se_ratio": float(_get(record, "se_ratio", DEFAULT_SE_RATIO.get(block, 0.0))),
-        "stem_type": str(_get(record, "stem_type", "simple")),
+        "stem_type": stem_name(str(_get(record, "stem_type", "simple"))),
         "stem_width": int(_get(record, "stem_width", DEFAULT_STEM_WIDTH)),
         "head_width": int(_get(record, "head_width", 0)),
-        "activation": str(_get(record, "activation", "relu")),
+        "activation": str(_get(record, "activation", DEFAULT_ACTIVATION.get(block, "relu"))),
     }
+    b = float(_get(record, "bottleneck_ratio", DEFAULT_BOTTLENECK_RATIO.get(block, 1.0)))
     strides = _get(record, "stage_strides", None)
     if _get(record, "w0", None) is None:
-        return NetSpec(stages=_stages(record, strides), **common)
+        return NetSpec(stages=_stages(record, block, strides, b), **common)
     params = RegNetParams(
         depth=int(record["depth"]),
         w0=int(record["w0"]),
         wa=float(record["wa"]),
         wm=float(record["wm"]),
-        group_width=int(record["group_width"]),
-        bottleneck_ratio=float(_get(record, "bottleneck_ratio", 1.0)),
+        group_width=_group_width(record, block),
+        bottleneck_ratio=b,
     )
     spec = params.to_spec(stage_strides=tuple(strides) if strides else None, **common)
     given = _get(record, "stage_widths", None)
@@ -123,11 +149,23 @@ def _get(record: Mapping[str, Any], key: str, default: Any) -> Any:
     return default if value is None else value
 
 
-def _stages(record: Mapping[str, Any], strides: tuple[int, ...] | None) -> tuple[Stage, ...]:
+def _group_width(record: Mapping[str, Any], block: str) -> int:
+    """Return the group width, which a block without groups ignores."""
+    if block in BLOCKS and block not in GROUPED:
+        return int(_get(record, "group_width", DEFAULT_GROUP_WIDTH))
+    return int(record["group_width"])
+
+
+def _stages(
+    record: Mapping[str, Any], block: str, strides: tuple[int, ...] | None, b: float
+) -> tuple[Stage, ...]:
     widths, depths = record["stage_widths"], record["stage_depths"]
-    groups = _get(record, "stage_group_widths", None) or [record["group_width"]] * len(widths)
-    b = _get(record, "bottleneck_ratio", 1.0)
     ratios = _get(record, "stage_bottleneck_ratios", None) or [b] * len(widths)
+    groups = _get(record, "stage_group_widths", None)
+    if block in BLOCKS and block not in GROUPED:
+        ratios = ratios if block in BOTTLENECKS else [1.0] * len(widths)
+        groups = [round(w * bottleneck_multiplier(r)) for w, r in zip(widths, ratios, strict=False)]
+    groups = groups or [record["group_width"]] * len(widths)
     columns = (depths, widths, strides or [2] * len(widths), groups, ratios)
     lengths = {len(column) for column in columns}
     if len(lengths) != 1:

@@ -1,29 +1,40 @@
-"""Exact rejection sampling from a design space, within a budget.
+"""Exact rejection sampling from a design space, within one budget or several.
 
 Candidates come in blocks of 65,536; block k draws from the k-th child that the generator
 spawns, by inverse CDF from ``random()`` alone. So ``sample(n)`` is a prefix of
-``sample(n + m)``, and nothing but the seed decides which networks there are.
+``sample(n + m)``, and nothing but the seed decides which networks there are: neither how many
+threads draw, nor which other budgets are sampled beside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 import numpy as np
 
-from .arrays import Floats, Ints
-from .budget import Budget, within
-from .linear import last_level_batch, quantise_batch
-from .population import Population, concatenate, regnets
+from .anynet_candidates import AnynetDrawer
+from .arrays import Column, Ints
+from .blocks import STEM_FACTS
+from .budget import Budget
+from .candidates import BLOCK, Candidates, join
+from .feasibility import require_feasible
+from .judging import ACCEPTED, REASONS, Judge, Judged, Units, strides_of, to_population
+from .population import Population, concatenate
+from .regnet_candidates import RegnetDrawer
+from .seen import Seen
 from .spaces import DesignSpace
 from .spec import require_resolution
 
-BLOCK = 65_536
-IDLE_BLOCKS = 64  # give up after this many blocks without a new network
+PART = 4096  # networks that make up a population; smaller ones are slow to count
+IDLE_BLOCKS = 256  # give up after this many blocks without a new network
 UNIQUE = ("params", "networks", "none")
-REASONS = ("stages", "flops", "params", "acts", "duplicate")
-ACCEPTED = len(REASONS)
+_T = TypeVar("_T")
+DEFAULT_UNITS = Units()
+MOST_REMEMBERED = 10**8  # networks above which duplicates are not looked for
 
 
 @dataclass(frozen=True)
@@ -31,8 +42,8 @@ class Drawn:
     """A sampled population and what it took.
 
     ``n_drawn`` candidates were tried; ``rejected`` counts them by the first test that each
-    failed, in the order stages, flops, params, acts, duplicate. Both count up to the
-    candidate that completed the population.
+    failed, in the order of ``REASONS``. Both count up to the candidate that completed the
+    population.
     """
 
     population: Population
@@ -60,6 +71,7 @@ def sample(
     resolution: int = 224,
     classes: int = 1000,
     unique: str = "params",
+    workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Drawn:
     """Draw ``n`` networks of a space within a budget, by rejection.
@@ -76,150 +88,218 @@ def sample(
         Only its spawned children are drawn from.
     unique
         ``params`` drops equal parameter tuples (as pycls does), ``networks`` equal
-        architectures, ``none`` nothing.
+        architectures, ``none`` nothing; above 10^8 networks it must be ``none``.
+    workers
+        Threads that draw blocks; they decide nothing but the time.
     progress
         Called after each block with the networks found and the candidates tried.
 
     Raises
     ------
     ValueError
-        If too few networks are found (the message counts candidates and rejections), or the
-        resolution is below the total stride of the networks.
+        If the budget is out of the space's reach, too few networks are found (the message
+        counts candidates and rejections), or the resolution is below the total stride.
     """
-    if n < 1:
-        raise ValueError(f"the number of networks must be positive, got {n}")
-    if unique not in UNIQUE:
-        raise ValueError(f"unique must be one of {', '.join(UNIQUE)}, got {unique!r}")
-    require_resolution(2 ** (space.stages + 1), resolution)
-    budget = budget or Budget()
-    parts: list[Population] = []
-    seen: set[bytes | int] = set()
-    rejected: dict[str, int] = dict.fromkeys(REASONS, 0)
-    found = n_drawn = idle = 0
-    for block in _blocks(space, budget, rng, resolution, classes):
-        keep = _drop_duplicates(block, unique, seen)[: n - found]
-        used = int(block.position[keep[-1]]) + 1 if found + len(keep) == n else BLOCK
-        _count(rejected, block, keep, used)
-        n_drawn += used
-        found += len(keep)
-        idle = 0 if len(keep) else idle + 1
-        if len(keep):
-            parts.append(block.population.take(keep))
+    (drawn,) = sample_regimes(
+        space,
+        n,
+        budgets=[budget or Budget()],
+        rng=rng,
+        units=Units(resolution, classes),
+        unique=unique,
+        workers=workers,
+        progress=progress,
+    )
+    return drawn
+
+
+def sample_regimes(
+    space: DesignSpace,
+    n: int,
+    *,
+    budgets: Sequence[Budget],
+    rng: np.random.Generator,
+    units: Units = DEFAULT_UNITS,
+    unique: str = "params",
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Drawn]:
+    """Draw ``n`` networks within each of several budgets, from the same candidates.
+
+    Each population is what ``sample`` draws with this budget and a generator of the same seed;
+    the parameters and errors are those of ``sample``.
+    """
+    regimes = [Regime(space, n, budget, unique) for budget in budgets]
+    parts: list[list[Population]] = [[] for _ in regimes]
+    for i, part in stream(space, regimes, rng=rng, units=units, workers=workers):
+        parts[i].append(part)
         if progress is not None:
-            progress(found, n_drawn)
-        if found == n:
-            break
-        if idle == IDLE_BLOCKS:
-            raise ValueError(_too_few(space, budget, n, found, n_drawn, rejected))
-    return Drawn(concatenate(parts), n_drawn, rejected)
+            progress(sum(r.found for r in regimes), max(r.n_drawn for r in regimes))
+    return [
+        Drawn(concatenate(part), regime.n_drawn, regime.rejected)
+        for part, regime in zip(parts, regimes, strict=True)
+    ]
+
+
+@dataclass
+class Regime:
+    """One budget on its way to ``n`` networks: what was found, tried and rejected so far."""
+
+    space: DesignSpace
+    n: int
+    budget: Budget
+    unique: str = "params"
+    found: int = 0
+    n_drawn: int = 0
+    rejected: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
+    idle: int = 0
+    seen: Seen = field(default_factory=Seen)
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise ValueError(f"the number of networks must be positive, got {self.n}")
+        if self.unique not in UNIQUE:
+            raise ValueError(f"unique must be one of {', '.join(UNIQUE)}, got {self.unique!r}")
+        if self.n > MOST_REMEMBERED and self.unique != "none":
+            raise ValueError(
+                f"{self.n:,} networks are too many to look for duplicates among: take unique none "
+                f"(possible up to {MOST_REMEMBERED:,})"
+            )
+
+    @property
+    def done(self) -> bool:
+        """Whether all networks are found."""
+        return self.found == self.n
+
+    def take(self, block: _Block) -> Candidates:
+        """Count a block and return its new networks; ValueError after too many without any."""
+        position = block.accepted.position
+        new = np.ones(len(position), dtype=np.bool_)
+        if self.unique != "none":
+            new = self.seen.add(block.keys)
+        keep = np.flatnonzero(new)[: self.n - self.found]
+        self.found += len(keep)
+        used = int(position[keep[-1]]) + 1 if self.done else BLOCK
+        counts = np.bincount(block.reason[:used], minlength=ACCEPTED + 1).tolist()
+        for name, count in zip(REASONS, counts, strict=False):
+            self.rejected[name] += count
+        self.rejected["duplicate"] += counts[ACCEPTED] - len(keep)
+        self.n_drawn += used
+        self.idle = 0 if len(keep) else self.idle + 1
+        if self.idle == IDLE_BLOCKS:
+            raise ValueError(self._too_few())
+        return block.accepted if len(keep) == len(position) else block.accepted.take(keep)
+
+    def _too_few(self) -> str:
+        what = f"only {self.found} distinct networks of {self.n}" if self.found else "no network"
+        return (
+            f"found {what} of {self.space.name} with {self.budget.describe()} among "
+            f"{self.n_drawn:,} candidates (rejected by {describe_rejections(self.rejected)})"
+        )
+
+
+def stream(
+    space: DesignSpace,
+    regimes: Sequence[Regime],
+    *,
+    rng: np.random.Generator,
+    units: Units = DEFAULT_UNITS,
+    workers: int = 1,
+) -> Iterator[tuple[int, Population]]:
+    """Yield the networks of each regime as they are found: its index and some of its rows.
+
+    Memory does not grow with the number of networks, but for what ``unique`` remembers. The
+    regimes count what was tried. Errors are those of ``sample``.
+    """
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    least = int(np.prod(strides_of(space)[: space.stages[1]]))
+    require_resolution(STEM_FACTS[space.stem_type].total_stride * least, units.resolution)
+    for regime in regimes:
+        require_feasible(space, regime.budget, units)
+    drawer = RegnetDrawer(space) if space.family == "regnet" else AnynetDrawer(space)
+
+    def work(child: np.random.Generator) -> dict[int, _Block]:
+        wanted = [i for i, regime in enumerate(regimes) if not regime.done]
+        parts: dict[int, list[Judged]] = {i: [] for i in wanted}
+        for batch in drawer.draw(child):
+            judge = Judge(batch, units)
+            for i in wanted:
+                parts[i].append(judge.verdict(regimes[i].budget))
+        return {i: _block(parts[i], regimes[i].unique) for i in wanted}
+
+    waiting: list[list[Candidates]] = [[] for _ in regimes]
+    used = 0
+    try:
+        for found in _in_order(work, _children(rng), workers):
+            used += 1
+            for i, block in found.items():
+                if regimes[i].done:
+                    continue
+                waiting[i].append(regimes[i].take(block))
+                if regimes[i].done or sum(map(len, waiting[i])) >= PART:
+                    yield i, to_population(join(waiting[i], step=0), units)
+                    waiting[i].clear()
+            if all(regime.done for regime in regimes):
+                return
+    finally:
+        rng.spawn(used)  # so that the next population of this generator has other candidates
 
 
 @dataclass(frozen=True)
 class _Block:
-    """The accepted candidates of a block: where they stood, their codes and networks."""
+    """Why each candidate of a block fell, the accepted ones, and what identifies each."""
 
-    reason: Ints
-    position: Ints
-    code: Ints
-    population: Population
-
-
-def _blocks(
-    space: DesignSpace, budget: Budget, rng: np.random.Generator, resolution: int, classes: int
-) -> Iterator[_Block]:
-    while True:
-        (child,) = rng.spawn(1)
-        yield _draw_block(space, budget, child, resolution, classes)
+    reason: Column
+    accepted: Candidates
+    keys: Ints
 
 
-def _draw_block(
-    space: DesignSpace, budget: Budget, rng: np.random.Generator, resolution: int, classes: int
-) -> _Block:
-    values, code = _candidates(space, rng.random((_uniforms(space), BLOCK)))
-    reason = np.zeros(BLOCK, dtype=np.int64)
-    last = last_level_batch(values["depth"], values["w0"], values["wa"], values["wm"])
-    position = np.flatnonzero(last == space.stages - 1)
-    depth, w0, group_width = (
-        values[name][position].astype(np.int64) for name in ("depth", "w0", "group_width")
-    )
-    wa, wm, b = (values[name][position] for name in ("wa", "wm", "bottleneck_ratio"))
-    stages = quantise_batch(depth, w0, wa, wm)
-    population = regnets(
-        depth=depth,
-        w0=w0,
-        wa=wa,
-        wm=wm,
-        group_width=group_width,
-        bottleneck_ratio=b,
-        block=space.block,
-        resolution=resolution,
-        classes=classes,
-        stages=stages,
-    )
-    verdict = np.full(len(position), ACCEPTED)
-    for name, limits in reversed(budget.limits().items()):
-        outside = ~within(getattr(population, name), limits)
-        verdict[outside] = REASONS.index(name)
-    verdict[(stages[1] > 0).sum(axis=1) != space.stages] = REASONS.index("stages")
-    reason[position] = verdict
-    accepted = verdict == ACCEPTED
-    return _Block(reason, position[accepted], code[position[accepted]], population.take(accepted))
+def _block(parts: Sequence[Judged], unique: str) -> _Block:
+    accepted = join([part.accepted for part in parts])
+    reason = np.concatenate([part.reason for part in parts])
+    return _Block(reason, accepted, _keys(accepted, unique))
 
 
-def _uniforms(space: DesignSpace) -> int:
-    return sum(law.n_uniforms for law in space.laws.values())
-
-
-def _candidates(space: DesignSpace, u: Floats) -> tuple[dict[str, Floats], Ints]:
-    """Return the values of every parameter, and each tuple as one number (mixed radix)."""
-    values: dict[str, Floats] = {}
-    code = np.zeros(u.shape[1], dtype=np.int64)
-    first = 0
-    for name, law in space.laws.items():
-        index = law.index(u[first : first + law.n_uniforms])
-        first += law.n_uniforms
-        values[name] = law.values[index]
-        code = code * len(law.values) + index
-    return values, code
-
-
-def _drop_duplicates(block: _Block, unique: str, seen: set[bytes | int]) -> Ints:
-    """Return which accepted candidates are new, and remember them."""
-    if unique == "none":
-        return np.arange(len(block.code))
-    keys: list[bytes | int]
+def _keys(accepted: Candidates, unique: str) -> Ints:
+    """Return what makes two accepted candidates equal, shape (n, k)."""
     if unique == "params":
-        keys = block.code.tolist()
-    else:
-        p = block.population
-        stages = (p.stage_widths, p.stage_depths, p.stage_group_widths)
-        rows = np.concatenate(stages, axis=1)
-        keys = [row.tobytes() for row in rows]
-    keep: list[int] = []
-    for i, key in enumerate(keys):
-        if key not in seen:
-            seen.add(key)
-            keep.append(i)
-    return np.array(keep, dtype=np.int64)
+        return accepted.codes()
+    stages = (accepted.stage_widths, accepted.stage_depths, accepted.stage_group_widths)
+    ratios = accepted.stage_bottleneck_ratios
+    return np.concatenate([*stages, np.ascontiguousarray(ratios).view(np.int64)], axis=1)
 
 
-def _count(rejected: dict[str, int], block: _Block, keep: Ints, used: int) -> None:
-    counts = np.bincount(block.reason[:used], minlength=ACCEPTED + 1)
-    for name, count in zip(REASONS, counts, strict=False):
-        rejected[name] += int(count)
-    rejected["duplicate"] += int(counts[ACCEPTED]) - len(keep)
+def _children(rng: np.random.Generator) -> Iterator[np.random.Generator]:
+    """Yield what ``rng.spawn(1)`` would, one after the other, without waiting for their use."""
+    kind = type(rng.bit_generator)
+    seed = cast(np.random.SeedSequence, rng.bit_generator.seed_seq)
+    first = seed.n_children_spawned
+    k = 0
+    while True:
+        child = np.random.SeedSequence(
+            seed.entropy, spawn_key=(*seed.spawn_key, first + k), pool_size=seed.pool_size
+        )
+        yield np.random.Generator(kind(child))
+        k += 1
 
 
-def _too_few(
-    space: DesignSpace,
-    budget: Budget,
-    n: int,
-    found: int,
-    n_drawn: int,
-    rejected: dict[str, int],
-) -> str:
-    what = "no network" if found == 0 else f"only {found} distinct networks of {n}"
-    return (
-        f"found {what} of {space.name} with {budget.describe()} among {n_drawn:,} candidates "
-        f"(rejected by {describe_rejections(rejected)})"
-    )
+def _in_order(
+    work: Callable[[np.random.Generator], _T],
+    children: Iterator[np.random.Generator],
+    workers: int,
+) -> Iterator[_T]:
+    """Yield the work on each child in turn; the first alone, the others on threads ahead."""
+    yield work(next(children))
+    if workers == 1:
+        yield from map(work, children)
+    with ThreadPoolExecutor(workers) as pool:
+        ahead: deque[Future[_T]] = deque()
+        try:
+            while True:
+                while len(ahead) < workers + 1:
+                    ahead.append(pool.submit(work, next(children)))
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()

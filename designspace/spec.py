@@ -8,17 +8,25 @@ Widths are final here: they already agree with the group widths (DDS appendix D)
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from .blocks import (
+    ACTIVATIONS,
+    BLOCK_FACTS,
+    BLOCKS,
+    DEFAULT_SE_RATIO,
+    STEM_FACTS,
+    STEM_TYPES,
+    Block,
+    Stem,
+)
 
 if TYPE_CHECKING:
     from .linear import RegNetParams
 
-BLOCKS = ("x", "y")
-STEM_TYPES = ("simple",)
-ACTIVATIONS = ("relu",)
 DEFAULT_STEM_WIDTH = 32
-DEFAULT_SE_RATIO = {"x": 0.0, "y": 0.25}
+DEFAULT_GROUP_WIDTH = 8
 LARGEST = 2**31 - 1  # of any width, depth or resolution
 
 
@@ -57,13 +65,14 @@ class Stage:
     """A run of ``depth`` identical blocks of ``width`` output channels.
 
     ``bottleneck_ratio`` is DDS's b: the inner width is width / b (b < 1 is inverted).
-    ``group_width`` is the number of channels of a group in the 3x3 convolution.
+    ``group_width`` is the number of channels of a group in the 3x3 convolution. Neither
+    applies to every block: a network puts its stages into the form that ``of_block`` returns.
     """
 
     depth: int
     width: int
     stride: int = 2
-    group_width: int = 8
+    group_width: int = DEFAULT_GROUP_WIDTH
     bottleneck_ratio: float = 1.0
 
     def __post_init__(self) -> None:
@@ -88,14 +97,29 @@ class Stage:
         """Groups of the 3x3 convolution."""
         return self.inner_width // self.group_width
 
+    def of_block(self, block: str) -> Stage:
+        """Return the stage as a block has it.
+
+        One without groups has one group, as wide as the 3x3 convolution; one without a
+        bottleneck has the ratio 1.
+        """
+        facts = BLOCK_FACTS[block]
+        ratio = self.bottleneck_ratio if facts.bottleneck else 1.0
+        if facts.grouped or (ratio, self.groups) == (self.bottleneck_ratio, 1):
+            return self
+        inner = self.inner_width if facts.bottleneck else self.width
+        return replace(self, group_width=inner, bottleneck_ratio=ratio)
+
 
 @dataclass(frozen=True, slots=True)
 class NetSpec:
     """One architecture: stem, stages and head.
 
-    ``se_ratio`` is the squeeze-and-excitation width over the block's *input* width
-    (0 for block x, DDS section 5 uses 1/4 for y). ``head_width`` 0 means no head convolution.
-    ``parameters`` holds the RegNet parameters that the stages came from, where they did.
+    ``block`` and ``stem_type`` are described in ``blocks``. ``se_ratio`` is the
+    squeeze-and-excitation width over the block's *input* width (DDS section 5 uses 1/4 for y;
+    z may have any, the others none). ``head_width`` 0 means no head convolution. Stages are
+    kept in the form that the block has (``Stage.of_block``). ``parameters`` holds the RegNet
+    parameters that the stages came from, where they did.
     """
 
     stages: tuple[Stage, ...]
@@ -116,6 +140,18 @@ class NetSpec:
         if not self.stages:
             raise ValueError("a network needs at least one stage, got none")
         require_se_ratio(self.block, self.se_ratio)
+        stages = tuple(stage.of_block(self.block) for stage in self.stages)
+        object.__setattr__(self, "stages", stages)
+
+    @property
+    def block_facts(self) -> Block:
+        """What the blocks consist of."""
+        return BLOCK_FACTS[self.block]
+
+    @property
+    def stem_facts(self) -> Stem:
+        """What the stem consists of."""
+        return STEM_FACTS[self.stem_type]
 
     @property
     def depth(self) -> int:
@@ -125,7 +161,7 @@ class NetSpec:
     @property
     def total_stride(self) -> int:
         """Input size over the size of the last feature map."""
-        return 2 * math.prod(stage.stride for stage in self.stages)
+        return self.stem_facts.total_stride * math.prod(stage.stride for stage in self.stages)
 
 
 def require_resolution(total_stride: int, *sizes: int) -> None:
@@ -146,12 +182,30 @@ def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def require_se_ratio(block: str, se_ratio: float) -> None:
-    """Raise ValueError unless the squeeze ratio suits the block: 0 for x, in (0, 1] for y."""
+    """Raise ValueError unless the squeeze ratio is in [0, 1] and suits the block."""
     if not 0 <= se_ratio <= 1:
         raise ValueError(f"se_ratio must be in [0, 1], got {se_ratio!r}")
-    if block == "x" and se_ratio > 0:
+    squeeze = BLOCK_FACTS[block].squeeze
+    if squeeze == "never" and se_ratio > 0:
         raise ValueError(
-            f"block x has no squeeze-and-excitation: se_ratio must be 0, got {se_ratio}"
+            f"block {block} has no squeeze-and-excitation: se_ratio must be 0, got {se_ratio}"
         )
-    if block == "y" and se_ratio == 0:
-        raise ValueError("block y needs a positive se_ratio, got 0")
+    if squeeze == "always" and se_ratio == 0:
+        raise ValueError(f"block {block} needs a positive se_ratio, got 0")
+
+
+__all__ = [
+    "ACTIVATIONS",
+    "BLOCKS",
+    "DEFAULT_GROUP_WIDTH",
+    "DEFAULT_SE_RATIO",
+    "DEFAULT_STEM_WIDTH",
+    "STEM_TYPES",
+    "NetSpec",
+    "Stage",
+    "bottleneck_multiplier",
+    "require_choice",
+    "require_int",
+    "require_resolution",
+    "require_se_ratio",
+]

@@ -240,8 +240,9 @@ def block(
     y = relu(conv_bn(x, inner, 1, init=init, name=f"{name}_a"), f"{name}_a_relu")
     y = conv_bn(y, inner, 3, strides=stride, groups=stage.groups, init=init, name=f"{name}_b")
     y = relu(y, f"{name}_b_relu")
-    if se_ratio:
-        y = squeeze_excite(y, round(channels * se_ratio), init=init, name=f"{name}_se")
+    squeeze = round(channels * se_ratio)
+    if squeeze:  # none where it rounds to nothing, as in pycls
+        y = squeeze_excite(y, squeeze, init=init, name=f"{name}_se")
     y = conv_bn(y, stage.width, 1, init=init, name=f"{name}_c")
     if channels != stage.width or stride != 1:
         x = conv_bn(x, stage.width, 1, strides=stride, init=init, name=f"{name}_shortcut")

@@ -42,8 +42,10 @@ def build(
     Raises
     ------
     ValueError
-        If the input is smaller than the network's total stride, or an argument is out of range.
+        If the input is smaller than the network's total stride, an argument is out of range, or
+        the network has a block, stem or activation that cannot be built.
     """
+    _check_parts(spec)
     _check_input_shape(input_shape, spec.total_stride)
     require_int("classes", classes)
     require_int("seed", seed, low=0)
@@ -62,6 +64,19 @@ def build(
             )
     logits = layers.head(x, spec, classes, init=init)
     return keras.Model(images, logits, name=name or f"regnet{spec.block}")
+
+
+def _check_parts(spec: NetSpec) -> None:
+    """Refuse what the layers here do not make; its cost can be counted all the same."""
+    for name, value, known in (
+        ("block", spec.block, ("x", "y")),
+        ("stem_type", spec.stem_type, ("simple",)),
+        ("activation", spec.activation, ("relu",)),
+    ):
+        if value not in known:
+            raise ValueError(
+                f"a model can be built with {name} {' or '.join(known)}, got {value!r}"
+            )
 
 
 def _check_input_shape(input_shape: InputShape, smallest: int) -> None:

@@ -33,7 +33,8 @@ def check_everything(folder: Path, models: int, trials: int) -> dict[str, object
     assert (table["replicate"] == 0).sum() == models == summary["models"]
     assert (table["replicate"] > 0).sum() == 6
     assert table.loc[table["replicate"] > 0, "index"].nunique() == 3
-    assert table["flops"].between(1e6, 4e6).all()
+    assert table["flops"].between(4e5, 5e6).all()
+    assert table["depth"].between(4, 16).all()
     for row in summary["tuned"]:
         assert row["trials"] == trials
         made = yaml.safe_load((folder / "tuned" / f"{row['model']}.yaml").read_text())

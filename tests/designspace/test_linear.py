@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from regnet_ds.designspace import RegNetParams, complexity
 from regnet_ds.designspace.linear import (
     CHUNK,
-    last_level_batch,
     levels,
     quantise,
     quantise_batch,
+    stage_starts,
     stages_of,
+    thresholds,
 )
 
 PARAMS = st.builds(
@@ -92,13 +93,39 @@ def test_batch_equals_scalar(params: list[RegNetParams]) -> None:
     w0 = np.array([p.w0 for p in params])
     wa, wm = np.array([p.wa for p in params]), np.array([p.wm for p in params])
     widths, depths = quantise_batch(depth, w0, wa, wm)
-    last = last_level_batch(depth, w0, wa, wm)
     for i, p in enumerate(params):
         n = int((depths[i] > 0).sum())
         expected = stages_of(quantise(p))
         assert (tuple(widths[i, :n]), tuple(depths[i, :n])) == expected
         assert not widths[i, n:].any()
-        assert last[i] == levels(p.depth, p.w0, p.wa, p.wm)[-1]
+
+
+@pytest.mark.parametrize(
+    ("w0", "wa", "wm"),
+    [(16, 8.0, 2.25), (64, 32.0, 2.25), (8, 8.0, 4.0), (24, 24.0, 4.0), (32, 8.0, 2.25)],
+)
+def test_exact_ties_are_left_to_the_reference_formula(w0: int, wa: float, wm: float) -> None:
+    """u_1 / w0 = wm^(1/2), or nearly: rounding decides, and the closed form must not."""
+    n = 40
+    depth = np.arange(1, n + 1)
+    columns = (np.full(n, w0), np.full(n, wa), np.full(n, wm))
+    _, near = stage_starts(columns[1] / columns[0], thresholds(columns[2], 3))
+    assert len(near) == n
+    widths, depths = quantise_batch(depth, *columns)
+    for i in range(n):
+        expected = stages_of(quantise(RegNetParams(i + 1, w0, wa, wm, 8)))
+        used = int((depths[i] > 0).sum())
+        assert (tuple(widths[i, :used]), tuple(depths[i, :used])) == expected
+
+
+def test_flat_lines_and_steps_near_one() -> None:
+    depth, w0 = np.array([30, 30, 7]), np.array([8, 64, 16])
+    wa, wm = np.array([0.0, 200.0, 1e-6]), np.array([2.0, 1.0001, 3.0])
+    widths, depths = quantise_batch(depth, w0, wa, wm)
+    for i in range(3):
+        params = RegNetParams(int(depth[i]), int(w0[i]), float(wa[i]), float(wm[i]), 8)
+        used = int((depths[i] > 0).sum())
+        assert (tuple(widths[i, :used]), tuple(depths[i, :used])) == stages_of(quantise(params))
 
 
 def test_chunks_of_different_stage_counts_are_joined() -> None:

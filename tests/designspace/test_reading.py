@@ -2,13 +2,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from regnet_ds.designspace import SPACES, NetSpec, Stage, canonical, from_specs, sample
+from regnet_ds.designspace import (
+    SPACES,
+    NetSpec,
+    RegNetParams,
+    Stage,
+    canonical,
+    from_record,
+    from_specs,
+    sample,
+)
+from regnet_ds.designspace.blocks import BLOCKS, STEM_TYPES
 from regnet_ds.designspace.columns import SUFFIXES, read_columns, write_columns
 from regnet_ds.designspace.reading import read_population
 
@@ -32,6 +43,81 @@ def test_round_trip_of_mixed_architectures(tmp_path: Path, suffix: str) -> None:
         {**record, "name": name} for name, record in zip("abc", population.records(), strict=True)
     ]
     assert [again.row(i) for i in range(3)] == specs
+
+
+def every_block_and_stem() -> list[NetSpec]:
+    params = RegNetParams(7, 24, 21.5, 2.2, 16, 2.0)
+    specs: list[NetSpec] = []
+    for block in BLOCKS:
+        for stem in STEM_TYPES:
+            strides = (1, 2, 2) if stem == "resnet" else None
+            specs.append(params.to_spec(block=block, stem_type=stem, stage_strides=strides))
+            anynet = replace(specs[-1], stages=specs[-1].stages[::-1], parameters=None)
+            specs.append(replace(anynet, activation="gelu", stem_width=24, head_width=40))
+    return specs
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_block_and_stem_round_trips(tmp_path: Path, suffix: str) -> None:
+    specs = every_block_and_stem()
+    population = from_specs(specs, resolution=64, classes=10)
+    assert [population.row(i) for i in range(len(specs))] == specs
+    assert [from_record(record) for record in population.records()] == specs
+    path = tmp_path / f"nets{suffix}"
+    write_columns(population.columns(), path)
+    again = read_population(path)
+    assert again.records() == population.records()
+    assert [again.row(i) for i in range(len(specs))] == specs
+
+
+def test_defaults_follow_the_block(tmp_path: Path) -> None:
+    header = "block,depth,w0,wa,wm,group_width,stem_type,activation\n"
+    body = "Z,21,16,10.7,2.51,4,,\nX,21,16,10.7,2.51,4,CIFAR,GELU\nbasic,21,16,10.7,2.51,9,,\n"
+    population = read_population(write(tmp_path / "p.csv", header + body))
+    assert population.flops[0] == 493604070  # ClassyVision's regnet_z_500mf
+    assert population.se_ratio.tolist() == [0.25, 0.0, 0.0]
+    assert population.bottleneck_ratio.tolist() == [0.25, 1.0, 1.0]
+    assert population.activation.tolist() == ["silu", "gelu", "relu"]
+    assert population.stem_type.tolist() == ["simple", "cifar", "simple"]
+    record = {"block": "z", "depth": 21, "w0": 16, "wa": 10.7, "wm": 2.51, "group_width": 4}
+    assert from_record(record) == population.row(0)
+
+
+def test_blocks_without_groups_need_no_group_width(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.csv", "block,depth,w0,wa,wm\nr,13,24,36,2.5\n")
+    assert [stage.groups for stage in read_population(path).row(0).stages] == [1, 1, 1, 1]
+    mixed = "block,depth,w0,wa,wm,group_width\nbasic,13,24,36,2.5,\nx,13,24,36,2.5,16\n"
+    population = read_population(write(tmp_path / "m.csv", mixed))
+    assert [population.row(i).stages[-1].groups for i in (0, 1)] == [1, 24]
+    path = write(tmp_path / "q.csv", "block,stage_widths,stage_depths\nvr,20 30,1 2\n")
+    spec = read_population(path).row(0)
+    assert spec == NetSpec((Stage(1, 20, 2, 20), Stage(2, 30, 2, 30)), "vr")
+    assert from_record({"block": "vr", "stage_widths": (20, 30), "stage_depths": (1, 2)}) == spec
+
+
+def test_names_of_pycls_are_read(tmp_path: Path) -> None:
+    rows = {
+        "res_bottleneck_block,0.25,res_stem_in": ("y", "resnet"),
+        "RES_BOTTLENECK_BLOCK,0,simple_stem_in": ("x", "simple"),
+        "res_bottleneck_block,,res_stem_cifar": ("x", "cifar"),
+        "res_bottleneck_linear_block,0,simple": ("z", "simple"),
+        "res_basic_block,,": ("basic", "simple"),
+        "vanilla_block,,simple_stem_cifar": ("vanilla", "cifar"),
+    }
+    body = "".join(f"{row},16 32,1 1,8\n" for row in rows)
+    header = "block,se_ratio,stem_type,stage_widths,stage_depths,group_width\n"
+    population = read_population(write(tmp_path / "p.csv", header + body))
+    names = zip(population.block.tolist(), population.stem_type.tolist(), strict=True)
+    assert list(names) == list(rows.values())
+
+
+def test_total_stride_follows_the_stem(tmp_path: Path) -> None:
+    header = "stem_type,stage_widths,stage_depths,group_width,resolution\n"
+    path = write(tmp_path / "p.csv", header + "cifar,16,1,8,2\nresnet,16,1,8,8\n")
+    assert len(read_population(path)) == 2
+    path = write(tmp_path / "q.csv", header + "cifar,16,1,8,2\nresnet,16,1,8,7\n")
+    with pytest.raises(ValueError, match="row 2, column resolution: expected at least the total"):
+        read_population(path)
 
 
 def test_sampled_population_round_trips(tmp_path: Path) -> None:
@@ -74,8 +160,15 @@ CASES = {
     SMALL + "13,24,-1,2,8\n": "row 2, column wa: expected at least 0, got -1",
     SMALL + "13,24,1e300,2,8\n": "row 2, column wa: the widest stage exceeds",
     SMALL + "13,24,1,2\n": "row 2: 4 cells where the header has 5",
-    "depth,w0,wa,wm,group_width,block\n13,24,1,2,8,q\n": "row 1, column block: expected one of x, y, got 'q'",
+    "depth,w0,wa,wm,group_width,block\n13,24,1,2,8,q\n": "row 1, column block: expected one of x, y, z, r, v, vr, basic, vanilla, got 'q'",
     "depth,w0,wa,wm,group_width,se_ratio\n13,24,1,2,8,0.25\n": "column se_ratio: expected 0 for block x",
+    "depth,w0,wa,wm,group_width,block,se_ratio\n13,24,1,2,8,y,0\n": "column se_ratio: expected more than 0 for block y, got 0",
+    "depth,w0,wa,wm,group_width,stem_type\n13,24,1,2,8,deep\n": "column stem_type: expected one of simple, resnet, cifar, got 'deep'",
+    "depth,w0,wa,wm,group_width,activation\n13,24,1,2,8,tanh\n": "column activation: expected one of relu, silu, gelu, got 'tanh'",
+    "depth,w0,wa,wm,group_width,stage_strides\n13,24,36.44,2.49,8,2 2 2\n": "column stage_strides: expected 4 positive integers, a stage each, got '2 2 2'",
+    "depth,w0,wa,wm,group_width,stage_strides\n13,24,36.44,2.49,8,2 2 2 0\n": "column stage_strides: expected 4 positive integers, a stage each, got '2 2 2 0'",
+    "block,depth,w0,wa,wm,group_width\nbasic,1,8,1,2,\nx,1,8,1,2,\n": "row 2, column group_width: expected a number, got an empty cell",
+    "stage_widths,stage_depths,group_width\n2147483640,3,8\n": "row 1, column stage_widths: flops exceed 9223372036854775807",
     "depth,w0,wa,wm,group_width,bottleneck_ratio\n13,24,1,2,8,0.4\n": "column bottleneck_ratio: below 1",
     "depth,w0,wa,wm,group_width,stage_widths\n13,24,36.44,2.49,8,24 56 152 360\n": "the parameters give 24 56 152 368, got '24 56 152 360'",
     "depth,w0,wa,wm,group_width,schema\n13,24,1,2,8,99\n": "schema 99, which is newer",

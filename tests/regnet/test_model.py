@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -130,3 +132,17 @@ def test_any_size_and_shape():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         build(canonical("RegNetX-200MF"), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"block": "basic"}, "a model can be built with block x or y, got 'basic'"),
+        ({"stem_type": "cifar"}, "a model can be built with stem_type simple, got 'cifar'"),
+        ({"activation": "silu"}, "a model can be built with activation relu, got 'silu'"),
+    ],
+)
+def test_parts_that_cannot_be_built_are_refused(change, message):
+    spec = dataclasses.replace(canonical("RegNetX-200MF"), **change)
+    with pytest.raises(ValueError, match=message):
+        build(spec)
