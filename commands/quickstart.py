@@ -16,23 +16,24 @@ from .study import Trainer, Workers, finish, quiet_optuna
 if TYPE_CHECKING:
     import optuna
 
-    from ..designspace.sampling import Drawn
+    from ..designspace.population import Population
     from ..designspace.spaces import DesignSpace
     from ..search.datasets import Dataset
     from ..search.recipe import Recipe
     from ..search.settings import Settings
     from ..search.tuning import Size
 
-# Shallow networks and AdamW: deep narrow ones at a high rate of SGD fail half-way by chance, and
-# the seeds then differ as much as the networks.
+# Four budgets, so that every sample has networks that can learn much and networks that cannot;
+# not too deep, and AdamW at a low rate: deep narrow networks at a high rate of SGD fail half-way
+# by chance, and then seeds differ as much as networks.
 SPACE, DEPTH = "regnetx-dds", (4, 16)
-FLOPS = (4e5, 5e6)
+FLOPS, TOLERANCE = (4e5, 1e6, 2.5e6, 6e6), 0.1
 DATA = "digits"
 REGIME = {
     "optimizer": "adamw",
-    "epochs": 7,
-    "batch_size": 32,
-    "lr": 0.003,
+    "epochs": 6,
+    "batch_size": 16,
+    "lr": 0.0015,
     "area_factor": 1.0,
 }
 TUNED_FROM = {"epochs": 6, "batch_size": 32, "lr": 0.03, "area_factor": 0.8}
@@ -87,9 +88,9 @@ def quickstart(
     make_folder(out)
     data = load_dataset(DATA)
     settings = Settings.of(data, recipe_of(REGIME, data), seed=seed)
-    drawn = draw(plan, settings)
-    say_plan(plan, settings, drawn)
-    if not train(plan, settings, drawn, tuned_sizes(data), trainer):
+    population = draw(plan, settings)
+    say_plan(plan, settings)
+    if not train(plan, settings, population, tuned_sizes(data), trainer):
         finish(False)
     rows = [*write_population(plan), *write_figures(plan), *write_configurations(plan)]
     summary = summarise(plan, time.monotonic() - began)
@@ -121,31 +122,39 @@ def space() -> DesignSpace:
     return SPACES[SPACE] & limited("depth", low=low, high=high)
 
 
-def draw(plan: Plan, settings: Settings) -> Drawn:
-    """Sample the population within the budget, counted as the networks are trained."""
+def budget() -> str:
+    """Return the budgets of the population in words."""
+    from ..designspace.budget import format_size
+
+    sizes = [format_size(size) for size in FLOPS]
+    return f"flops {', '.join(sizes[:-1])} and {sizes[-1]}, each within {TOLERANCE:.0%}"
+
+
+def draw(plan: Plan, settings: Settings) -> Population:
+    """Sample the population, as many networks within each budget, counted as they are trained."""
     import numpy as np
 
-    from ..designspace import Budget, sample
+    from ..designspace import Budget, Units, sample_regimes
+    from ..designspace.population import concatenate
 
-    return sample(
+    share, more = divmod(plan.models, len(FLOPS))
+    drawn = sample_regimes(
         space(),
-        plan.models,
-        budget=Budget(flops=FLOPS),
+        share + 1,
+        budgets=[Budget(flops=((1 - TOLERANCE) * f, (1 + TOLERANCE) * f)) for f in FLOPS],
         rng=np.random.default_rng(plan.seed),
-        resolution=settings.resolution,
-        classes=settings.classes,
+        units=Units(settings.resolution, settings.classes),
     )
+    wanted = [np.arange(share + (i < more)) for i in range(len(FLOPS))]
+    return concatenate(d.population.take(rows) for d, rows in zip(drawn, wanted, strict=True))
 
 
-def say_plan(plan: Plan, settings: Settings, drawn: Drawn) -> None:
+def say_plan(plan: Plan, settings: Settings) -> None:
     """Say on stderr what is about to be done, and the regime."""
-    from ..designspace import Budget
-
     regime = settings.recipe
     shared.note(
-        f"{plan.models} networks of {SPACE}, {DEPTH[0]} to {DEPTH[1]} blocks, with "
-        f"{Budget(flops=FLOPS).describe()} at {settings.resolution} px, from "
-        f"{drawn.n_drawn:,} candidates; seed {plan.seed}"
+        f"{plan.models} networks of {SPACE}, {DEPTH[0]} to {DEPTH[1]} blocks, with {budget()} "
+        f"at {settings.resolution} px; seed {plan.seed}"
     )
     shared.note(
         f"each is trained on {settings.data} for {regime['epochs']} epochs: {regime['optimizer']}, "
@@ -165,10 +174,13 @@ def tuned_sizes(data: Dataset) -> list[Size]:
 
 
 def train(
-    plan: Plan, settings: Settings, drawn: Drawn, sizes: list[Size], trainer: str | None
+    plan: Plan,
+    settings: Settings,
+    population: Population,
+    sizes: list[Size],
+    trainer: str | None,
 ) -> bool:
     """Train population, seeds and tuning with one pool of workers; False if interrupted."""
-    from ..designspace import Budget
     from ..search.executors import in_turn, run_workers
     from ..search.repeats import seed_runs_step
     from ..search.settings import run_folder
@@ -180,10 +192,10 @@ def train(
     create_population_study(
         plan.storage,
         POPULATION,
-        drawn.population,
+        population,
         settings,
         space=space(),
-        budget=Budget(flops=FLOPS).describe(),
+        budget=budget(),
     )
     with trial_progress() as show:
         names, tuning = tuning_step(

@@ -1,29 +1,75 @@
-"""Architectures as data: parameters, spaces, complexity, sampling. Needs numpy alone."""
+"""Architectures as data: parameters, spaces, complexity, sampling. Needs numpy alone.
 
+What few programs use (sizes, fits, scaling, files of spaces) is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..lazy import lazily
 from .budget import Budget, parse_range, parse_size
 from .catalogue import CANONICAL, canonical, canonical_name
-from .cost import Complexity, complexity
-from .counting import count_settings
-from .enumeration_folder import enumerate_space
-from .explaining import Explanation, explain
-from .fitting import (
-    Fit,
-    Fits,
-    block_widths,
-    fit_line,
-    fit_line_batch,
-    fit_quantised,
-    fit_quantised_batch,
+from .constraints import (
+    bounds,
+    fixed,
+    limited,
+    nondecreasing,
+    nonincreasing,
+    shared,
+    stages,
+    with_law,
 )
+from .cost import Complexity, complexity, stage_complexity
+from .judging import Units
 from .linear import RegNetParams
-from .pareto import pareto_mask
 from .population import Population, from_specs
 from .record import RECORD_KEYS, from_record, to_record
-from .sampling import Drawn, sample
-from .scaling import ScalingFactors, family_factors, scale, scaling_factors
+from .sampling import Drawn, sample, sample_regimes
 from .space_catalogue import SPACES, find_space
-from .spaces import DesignSpace
+from .spaces import DesignSpace, Parameter
 from .spec import NetSpec, Stage
+
+if TYPE_CHECKING:
+    from .breakdown import layer_columns, part_columns
+    from .counting import count_settings
+    from .enumeration_folder import enumerate_space
+    from .explaining import Explanation, explain
+    from .fitting import (
+        Fit,
+        Fits,
+        block_widths,
+        fit_line,
+        fit_line_batch,
+        fit_quantised,
+        fit_quantised_batch,
+    )
+    from .memory import activation_memory
+    from .pareto import pareto_mask
+    from .scaling import ScalingFactors, family_factors, scale, scaling_factors
+    from .space_files import read_space
+    from .space_writing import to_yaml
+
+_HOMES = {
+    "breakdown": ("layer_columns", "part_columns"),
+    "counting": ("count_settings",),
+    "enumeration_folder": ("enumerate_space",),
+    "explaining": ("Explanation", "explain"),
+    "fitting": (
+        "Fit",
+        "Fits",
+        "block_widths",
+        "fit_line",
+        "fit_line_batch",
+        "fit_quantised",
+        "fit_quantised_batch",
+    ),
+    "memory": ("activation_memory",),
+    "pareto": ("pareto_mask",),
+    "scaling": ("ScalingFactors", "family_factors", "scale", "scaling_factors"),
+    "space_files": ("read_space",),
+    "space_writing": ("to_yaml",),
+}
 
 __all__ = [
     "CANONICAL",
@@ -37,11 +83,15 @@ __all__ = [
     "Fit",
     "Fits",
     "NetSpec",
+    "Parameter",
     "Population",
     "RegNetParams",
     "ScalingFactors",
     "Stage",
+    "Units",
+    "activation_memory",
     "block_widths",
+    "bounds",
     "canonical",
     "canonical_name",
     "complexity",
@@ -54,13 +104,28 @@ __all__ = [
     "fit_line_batch",
     "fit_quantised",
     "fit_quantised_batch",
+    "fixed",
     "from_record",
     "from_specs",
+    "layer_columns",
+    "limited",
+    "nondecreasing",
+    "nonincreasing",
     "pareto_mask",
     "parse_range",
     "parse_size",
+    "part_columns",
+    "read_space",
     "sample",
+    "sample_regimes",
     "scale",
     "scaling_factors",
+    "shared",
+    "stage_complexity",
+    "stages",
     "to_record",
+    "to_yaml",
+    "with_law",
 ]
+
+__getattr__ = lazily(__name__, _HOMES)

@@ -76,9 +76,12 @@ class Judge:
         With bottleneck ratio 1, an adjusted width is between 2/3 and 4/3 of the raw one (DDS
         appendix D), group widths cannot exceed raw widths, and flops have no term of a degree
         above two. With squeeze-and-excitation, whose widths are rounded, the raw widths must
-        be multiples of 8 to be so near.
+        be multiples of 8 to be so near. None where this does not hold: with stride 1 it
+        depends on the widths whether there is a shortcut convolution.
         """
         space = self.candidates.space
+        if (strides_of(space) == 1).any():
+            return None
         if not (self.candidates.stage_bottleneck_ratios == 1).all():
             return None
         if not squeeze_of(space):

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import lazily
 
 if TYPE_CHECKING:
     from .datasets import Augmentations, Dataset, Split, load_dataset
     from .evaluation import evaluate
+    from .executors import run_workers
     from .recipe import Recipe
+    from .settings import Settings
     from .size_priors import priors
+    from .studies import create_population_study, run_study
     from .training import Result, train
+    from .tuned import best_recipe, tuned_recipes
+    from .tuning import Size, tune_sizes
 
-_ROOMS = {
-    "Augmentations": "datasets",
-    "Dataset": "datasets",
-    "Recipe": "recipe",
-    "Result": "training",
-    "Split": "datasets",
-    "evaluate": "evaluation",
-    "load_dataset": "datasets",
-    "priors": "size_priors",
-    "train": "training",
+_HOMES = {
+    "datasets": ("Augmentations", "Dataset", "Split", "load_dataset"),
+    "evaluation": ("evaluate",),
+    "executors": ("run_workers",),
+    "recipe": ("Recipe",),
+    "settings": ("Settings",),
+    "size_priors": ("priors",),
+    "studies": ("create_population_study", "run_study"),
+    "training": ("Result", "train"),
+    "tuned": ("best_recipe", "tuned_recipes"),
+    "tuning": ("Size", "tune_sizes"),
 }
 
 __all__ = [
@@ -29,15 +36,19 @@ __all__ = [
     "Dataset",
     "Recipe",
     "Result",
+    "Settings",
+    "Size",
     "Split",
+    "best_recipe",
+    "create_population_study",
     "evaluate",
     "load_dataset",
     "priors",
+    "run_study",
+    "run_workers",
     "train",
+    "tune_sizes",
+    "tuned_recipes",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_ROOMS[name]}", __name__), name)
+__getattr__ = lazily(__name__, _HOMES)

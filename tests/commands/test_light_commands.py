@@ -44,6 +44,46 @@ def test_sample_csv_is_within_the_budget_and_reads_back(call: Call, tmp_path: Pa
     assert [str(f) for f in read_population(path).flops] == [row["flops"] for row in table]
 
 
+def test_sample_several_budgets_at_once(call: Call) -> None:
+    args = ("sample", "--space", "anynetx-d", "-n", "3", "--tolerance", "1%", "--format", "json")
+    code, out, err = call(*args, "--flops", "400M,1.6G")
+    rows = json.loads(out)
+    assert code == 0
+    assert [row["regime"] for row in rows] == ["400M"] * 3 + ["1.6G"] * 3
+    assert all(0.99 * 4e8 <= row["flops"] <= 1.01 * 4e8 for row in rows[:3])
+    assert all(0.99 * 1.6e9 <= row["flops"] <= 1.01 * 1.6e9 for row in rows[3:])
+    assert rows[3]["name"] == "anynetx-d-1.6G-0-0"
+    assert err.count("from ") == 2
+    alone = json.loads(call(*args, "--flops", "1.6G")[1])
+    keys = ("stage_widths", "stage_depths", "flops")
+    assert [[row[k] for k in keys] for row in alone] == [[row[k] for k in keys] for row in rows[3:]]
+
+
+def test_sample_stages_block_and_bounds(call: Call) -> None:
+    args = ("sample", "-n", "4", "--stages", "2:3", "--block", "y", "--bounds", "--format", "json")
+    rows = json.loads(call(*args)[1])
+    assert {row["block"] for row in rows} == {"y"}
+    for row in rows:
+        assert len(row["stage_widths"]) in (2, 3)
+        assert row["params"] <= 3e6 + 5.5e-3 * row["flops"]
+
+
+def test_sample_streams_many_to_parquet(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow.parquet
+
+    monkeypatch.setattr("regnet_ds.commands.sample.IN_MEMORY", 500)
+    monkeypatch.setattr("regnet_ds.commands.sample.SECONDS_BETWEEN_LINES", 0.0)
+    path = tmp_path / "many.parquet"
+    code, out, err = call("sample", "-n", "20000", "--unique", "none", "--out", path)
+    assert (code, out) == (0, "")
+    assert "wrote 20,000 rows" in err
+    assert "of 20,000 networks, from" in err
+    assert pyarrow.parquet.read_metadata(path).num_rows == 20_000
+    assert call("account", path, "--out", tmp_path / "again.csv")[0] == 0
+
+
 def test_sample_tolerance_seed_and_units(call: Call) -> None:
     args = ("sample", "--flops", "4M", "--resolution", "32", "--classes", "10", "--format", "json")
     exact = json.loads(call(*args, "--tolerance", "1%")[1])

@@ -4,13 +4,22 @@ import importlib.util
 import math
 import random
 from collections import Counter
+from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
-from regnet_ds.designspace import SPACES, Budget, RegNetParams, complexity, find_space, sample
+from regnet_ds.designspace import (
+    SPACES,
+    Budget,
+    DesignSpace,
+    RegNetParams,
+    complexity,
+    find_space,
+    sample,
+)
 from regnet_ds.designspace.anynet_candidates import AnynetDrawer
 from regnet_ds.designspace.blocks import BLOCKS
 from regnet_ds.designspace.candidates import BLOCK, join
@@ -262,10 +271,22 @@ def test_flops_have_the_distribution_of_the_scalar_sampler() -> None:
     assert share == pytest.approx(9000 / drawn.n_drawn, abs=0.012)
 
 
-@pytest.mark.parametrize("name", ["regnetx", "regnety", "anynetx-a", "regnetx-dds", "regnetz"])
-def test_the_test_on_raw_widths_rejects_nothing_wrongly(name: str) -> None:
+PLAIN = SPACES["anynetx-a"] & fixed("bottleneck_ratio", 1)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        *(SPACES[name] for name in ("regnetx", "regnety", "anynetx-a", "regnetx-dds", "regnetz")),
+        PLAIN,
+        PLAIN.with_block("y"),
+        PLAIN.with_block("vr"),
+        replace(PLAIN, stage_strides=(1, 2, 1, 2)),
+    ],
+    ids=lambda space: f"{space.name}-{space.stage_strides}",
+)
+def test_the_test_on_raw_widths_rejects_nothing_wrongly(space: DesignSpace) -> None:
     """With it and without it, the same candidates are accepted for the same reasons."""
-    space = SPACES[name]
     drawer = (RegnetDrawer if space.family == "regnet" else AnynetDrawer)(space)
     budget = Budget(flops=(3e8, 6e8), acts=(0, 5e6))
     for batch in drawer.draw(rng(7)):
