@@ -152,8 +152,8 @@ def _range_caption(shown: Group, records: Sequence[ParameterRange]) -> str:
 
 
 def _number(value: float) -> str:
-    if value == round(value) and abs(value) < 1e6:
-        return f"{value:.0f}"
+    if abs(value) >= 1000 or value == round(value):
+        return f"{value:,.0f}"
     return f"{value:#.3g}".rstrip(".")
 
 
