@@ -20,6 +20,16 @@ class Source(StrEnum):
     TUNED = "tuned"
 
 
+class Library(StrEnum):
+    """Whose configurations to write."""
+
+    KERAS = "keras"
+    TIMM = "timm"
+    PYCLS = "pycls"
+    TORCHVISION = "torchvision"
+    CLASSYVISION = "classyvision"
+
+
 SHOW = (
     "name",
     "keras_name",
@@ -47,14 +57,24 @@ def canonical(
     study: Annotated[
         str | None, typer.Option(help="Storage that `tune` wrote: journal:PATH or a path.")
     ] = None,
+    library: Annotated[
+        Library | None,
+        typer.Option("--as", help="What another library reads; pycls's has the recipe too."),
+    ] = None,
     format: shared.OutputFormat = shared.Format.TABLE,
     out: Annotated[
-        Path | None, typer.Option("--out", help="A folder: one YAML file a model and table.csv.")
+        Path | None,
+        typer.Option("--out", help="A folder: one file a model and, without --as, table.csv."),
     ] = None,
 ) -> None:
     """Emit the 24 canonical RegNets: architecture, complexity and training recipe.
 
+    With --as, YAML for keras, timm, pycls and torchvision, JSON for classyvision or with --format
+    json; on stdout a YAML document each, or one JSON object by name.
+
     Example: regnet-ds canonical --recipe post --out canonical
+
+    Example: regnet-ds canonical RegNetY-8.0GF --as pycls --out configs
     """
     from ..designspace import emit
     from ..designspace.catalogue import CANONICAL, canonical_name
@@ -62,6 +82,9 @@ def canonical(
     if (recipe is Source.TUNED) != (study is not None):
         raise ValueError("--recipe tuned and --study belong together")
     chosen = [canonical_name(name) for name in names] if names else list(CANONICAL)
+    if library is not None:
+        _emit_as(library, foreign(chosen, library, recipe, study), format, out)
+        return
     configurations = configure(chosen, recipe, study)
     if out is not None:
         paths = emit.write_folder(configurations, out)
@@ -75,6 +98,52 @@ def canonical(
         return
     columns = emit.flat_columns(configurations)
     shared.emit(columns, format, None, show=[name for name in SHOW if name in columns])
+
+
+def foreign(
+    names: list[str], library: Library, source: Source, study: str | None
+) -> dict[str, dict[str, Any]]:
+    """Return the configurations that a library reads, by canonical name."""
+    from ..designspace.formats import canonical_as
+
+    if library is Library.PYCLS:
+        trees: dict[str, dict[str, Any]] = {}
+        for made in configure(names, source, study):
+            try:
+                trees[made["name"]] = canonical_as(library, made["name"], recipe=made["recipe"])
+            except ValueError as error:
+                raise ValueError(f"{made['name']}, recipe {source}: {error}") from error
+        return trees
+    if source is not Source.PAPER:
+        raise ValueError(f"--recipe {source} needs --as pycls: {library} files hold no recipe")
+    return {name: canonical_as(library, name) for name in dict.fromkeys(names)}
+
+
+def _emit_as(
+    library: Library, trees: dict[str, dict[str, Any]], format: shared.Format, out: Path | None
+) -> None:
+    """Write or print the configurations of a library, in its own notation or as JSON."""
+    from ..designspace import emit
+
+    if format is shared.Format.CSV:
+        raise ValueError("--as writes YAML or JSON, got --format csv")
+    json = library is Library.CLASSYVISION or format is shared.Format.JSON
+    if out is not None:
+        suffix = "json" if json else "yaml"
+        texts = {f"{name}.{suffix}": emit.dump_foreign(trees[name], json=json) for name in trees}
+        emit.write_texts(texts, out)
+        shared.note(f"wrote {len(texts)} {'file' if len(texts) == 1 else 'files'} to {out}")
+    elif json:
+        print(emit.dump_foreign(trees, json=True), end="")
+    else:
+        for name, tree in trees.items():
+            print(f"---\n# {name}\n{emit.dump_foreign(tree, json=False)}", end="")
+    stagewise = [name for name, tree in trees.items() if "block_params" in tree]
+    if stagewise:
+        shared.note(
+            f"torchvision's rounding gives other widths for {', '.join(stagewise)}: written as "
+            "arguments of BlockParams itself, not of from_init_params"
+        )
 
 
 def configure(names: list[str], source: Source, study: str | None) -> list[dict[str, Any]]:

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
         fit_quantised,
         fit_quantised_batch,
     )
+    from .format_pycls import to_pycls
+    from .formats import canonical_as, to_classyvision, to_keras, to_timm, to_torchvision
     from .memory import activation_memory
     from .pareto import pareto_mask
     from .scaling import ScalingFactors, family_factors, scale, scaling_factors
@@ -64,6 +66,8 @@ _HOMES = {
         "fit_quantised",
         "fit_quantised_batch",
     ),
+    "format_pycls": ("to_pycls",),
+    "formats": ("canonical_as", "to_classyvision", "to_keras", "to_timm", "to_torchvision"),
     "memory": ("activation_memory",),
     "pareto": ("pareto_mask",),
     "scaling": ("ScalingFactors", "family_factors", "scale", "scaling_factors"),
@@ -93,6 +97,7 @@ __all__ = [
     "block_widths",
     "bounds",
     "canonical",
+    "canonical_as",
     "canonical_name",
     "complexity",
     "count_settings",
@@ -123,7 +128,12 @@ __all__ = [
     "shared",
     "stage_complexity",
     "stages",
+    "to_classyvision",
+    "to_keras",
+    "to_pycls",
     "to_record",
+    "to_timm",
+    "to_torchvision",
     "to_yaml",
     "with_law",
 ]

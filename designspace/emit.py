@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,20 +96,41 @@ def write_folder(configurations: list[Configuration], folder: Path) -> list[Path
     """
     import yaml
 
+    with _new_files(folder) as temporary:
+        made: list[Path] = []
+        for configuration in configurations:
+            made.append(temporary / f"{configuration['name']}.yaml")
+            made[-1].write_text(dump(configuration, yaml), encoding="utf-8")
+        made.append(temporary / "table.csv")
+        write_columns(flat_columns(configurations), made[-1])
+    return [folder / path.name for path in made]
+
+
+def write_texts(texts: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write texts by file name into a folder, all or none; return the paths.
+
+    Raises
+    ------
+    ValueError
+        If the folder cannot be written to.
+    """
+    with _new_files(folder) as temporary:
+        for name, text in texts.items():
+            (temporary / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in texts]
+
+
+@contextmanager
+def _new_files(folder: Path) -> Generator[Path]:
+    """Yield a temporary folder; move what is in it to ``folder`` if the block succeeds."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".canonical.", dir=folder) as temporary:
-            made: list[Path] = []
-            for configuration in configurations:
-                made.append(Path(temporary, f"{configuration['name']}.yaml"))
-                made[-1].write_text(dump(configuration, yaml), encoding="utf-8")
-            made.append(Path(temporary, "table.csv"))
-            write_columns(flat_columns(configurations), made[-1])
-            for path in made:
+            yield Path(temporary)
+            for path in Path(temporary).iterdir():
                 os.replace(path, folder / path.name)
     except OSError as error:
         raise ValueError(f"cannot write to {folder}: {error.strerror or error}") from error
-    return [folder / path.name for path in made]
 
 
 def dump(configuration: Configuration, yaml: Any) -> str:
@@ -117,3 +139,21 @@ def dump(configuration: Configuration, yaml: Any) -> str:
         key: list(value) if key in STAGE_KEYS else value for key, value in configuration.items()
     }
     return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=100)
+
+
+def dump_foreign(tree: Mapping[str, Any], *, json: bool) -> str:
+    """Return a configuration of another library as YAML or JSON text, keys in order."""
+    if json:
+        from json import dumps
+
+        return f"{dumps(tree, indent=2)}\n"
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Keys on lines of their own, lists on one line."""
+
+    def flow(dumper: Any, values: list[Any]) -> Any:
+        return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=True)
+
+    Dumper.add_representer(list, flow)
+    return yaml.dump(tree, Dumper=Dumper, sort_keys=False, default_flow_style=False, width=100)

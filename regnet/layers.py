@@ -1,27 +1,20 @@
-"""The layers of RegNets, and the stem, blocks and head made of them (DDS figure 4).
+"""The Keras layers that RegNets need and Keras lacks, or has slower or with other padding.
 
-A 3x3 convolution pads one zero on every side, as in PyTorch. Weights start as in pycls:
-convolutions normal with variance 2 / (k k filters), the fully connected layer normal with
-standard deviation 0.01, batch norm at 1 and 0.
+Convolutions and pooling pad alike on every side, as in PyTorch, and a stride rounds up. All take
+channels last and every dtype policy; under a mixed one the statistics of batch norm and its
+arithmetic stay in float32.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 
-from ..designspace import NetSpec, Stage
 from . import grouped
 
 Tensor = Any
-BN_MOMENTUM = 0.9
-BN_EPSILON = 1e-5
-CLASSIFIER_STD = 0.01
+ops: Any = keras.ops  # whose stubs say None where tensors come
 
 
 @keras.saving.register_keras_serializable(package="regnet_ds")
@@ -116,14 +109,15 @@ class PointwiseConv2D(keras.layers.Conv2D):
 class BatchNorm(keras.layers.BatchNormalization):
     """Batch norm whose moving variance is unbiased, as in PyTorch and TensorFlow 2's Keras.
 
-    On TensorFlow in float32 it is one fused operation, faster and a tenth of the operations to
-    trace. Keras 3 itself averages the biased variance, as this does on other backends.
+    On TensorFlow with float32 weights it is one fused operation, faster and a tenth of the
+    operations to trace, which computes in float32 also where maps have half the precision.
+    Keras 3 itself averages the biased variance, as this does on other backends.
     """
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
         """Normalise maps (n, h, w, c) by the batch (training) or the moving statistics."""
         learning = bool(training) and self.trainable
-        plain = mask is None and not self.synchronized and self.compute_dtype == "float32"
+        plain = mask is None and not self.synchronized and self.variable_dtype == "float32"
         if plain and len(inputs.shape) == 4 and keras.backend.backend() == "tensorflow":
             return self._fused(inputs, learning)
         return super().call(inputs, training=training, mask=mask)
@@ -148,115 +142,74 @@ class BatchNorm(keras.layers.BatchNormalization):
         return y
 
 
-class Initialisers:
-    """The initial weights of one network, layer by layer, decided by the seed alone."""
+@keras.saving.register_keras_serializable(package="regnet_ds")
+class SymmetricMaxPooling2D(keras.layers.MaxPooling2D):
+    """Max pooling of an odd window that pads symmetrically, as in PyTorch; a stride rounds up.
 
-    def __init__(self, seed: int) -> None:
-        self._seeds = _layer_seeds(seed)
+    Keras's ``same`` pads an even map on the lower right alone, so its windows lie elsewhere.
 
-    def conv(self, kernel_size: int, filters: int) -> Any:
-        """Return the initialiser of a convolution (pycls ``init_weights``)."""
-        std = math.sqrt(2.0 / (kernel_size * kernel_size * filters))
-        return keras.initializers.RandomNormal(stddev=std, seed=next(self._seeds))
+    Parameters
+    ----------
+    pool_size, strides
+        The window's side, odd, and its step, in pixels.
+    """
 
-    def dense(self) -> Any:
-        """Return the initialiser of the fully connected layer."""
-        return keras.initializers.RandomNormal(stddev=CLASSIFIER_STD, seed=next(self._seeds))
+    def __init__(self, pool_size: int = 3, strides: int = 2, **kwargs: Any) -> None:
+        side = pool_size if isinstance(pool_size, int) else pool_size[0]  # a saved one is a pair
+        if side % 2 == 0:
+            raise ValueError(f"pool_size must be odd, got {pool_size}")
+        super().__init__(pool_size, strides, **kwargs)
 
+    def call(self, inputs: Tensor) -> Tensor:
+        """Return maps of shape (n, ceil(h / stride), ceil(w / stride), c)."""
+        # A mirrored border repeats what the window sees, so that it never decides the maximum.
+        h, w = (side // 2 for side in self.pool_size)
+        return super().call(ops.pad(inputs, [[0, 0], [h, h], [w, w], [0, 0]], mode="symmetric"))
 
-def _layer_seeds(seed: int) -> Iterator[int]:
-    for layer in itertools.count():
-        yield int(np.random.SeedSequence((seed, layer)).generate_state(1)[0] >> 1)
-
-
-def conv_bn(
-    x: Tensor,
-    filters: int,
-    kernel_size: int,
-    *,
-    init: Initialisers,
-    name: str,
-    strides: int = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Apply a convolution without bias and its batch norm, ``name``_conv and ``name``_bn."""
-    kernel = init.conv(kernel_size, filters)
-    if kernel_size == 1:
-        conv: keras.layers.Layer = PointwiseConv2D(
-            filters,
-            1,
-            strides=strides,
-            use_bias=False,
-            data_format="channels_last",
-            kernel_initializer=kernel,
-            name=f"{name}_conv",
-        )
-    else:
-        conv = GroupedConv2D(
-            filters,
-            kernel_size,
-            strides=strides,
-            groups=groups,
-            kernel_initializer=kernel,
-            name=f"{name}_conv",
-        )
-    norm = BatchNorm(momentum=BN_MOMENTUM, epsilon=BN_EPSILON, name=f"{name}_bn")
-    return norm(conv(x))
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return (n, ceil(h / stride), ceil(w / stride), c)."""
+        n, *sizes, channels = input_shape
+        pairs = zip(sizes, self.strides, strict=True)
+        return (n, *(None if size is None else -(-size // step) for size, step in pairs), channels)
 
 
-def squeeze_excite(x: Tensor, squeeze: int, *, init: Initialisers, name: str) -> Tensor:
-    """Scale the channels of x by a gate of their means (DDS section 5)."""
-    channels = x.shape[-1]
-    y = keras.layers.GlobalAveragePooling2D(
-        data_format="channels_last", keepdims=True, name=f"{name}_pool"
-    )(x)
-    for layer, filters, activation in (
-        ("squeeze", squeeze, "relu"),
-        ("excite", channels, "sigmoid"),
-    ):
-        y = PointwiseConv2D(
-            filters,
-            1,
-            activation=activation,
-            data_format="channels_last",
-            kernel_initializer=init.conv(1, filters),
-            name=f"{name}_{layer}",
-        )(y)
-    return keras.layers.Multiply(name=f"{name}_scale")([x, y])
+@keras.saving.register_keras_serializable(package="regnet_ds")
+class DropPath(keras.layers.Layer):
+    """Stochastic depth ("Deep Networks with Stochastic Depth", 2016), image by image.
 
+    In training each image's map is set to zero with probability ``rate`` and else divided by
+    1 - ``rate``, which keeps its mean; otherwise nothing is done.
 
-def stem(x: Tensor, spec: NetSpec, *, init: Initialisers) -> Tensor:
-    """Apply the simple stem: one strided 3x3 convolution."""
-    x = conv_bn(x, spec.stem_width, 3, strides=2, init=init, name="stem")
-    return relu(x, "stem_relu")
+    Parameters
+    ----------
+    rate
+        In [0, 1).
+    seed
+        Decides the draws.
+    """
 
+    def __init__(self, rate: float, *, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate must be in [0, 1), got {rate!r}")
+        self.rate = rate
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
 
-def block(
-    x: Tensor, stage: Stage, *, stride: int, se_ratio: float, init: Initialisers, name: str
-) -> Tensor:
-    """Apply a residual bottleneck block, X (se_ratio 0) or Y."""
-    channels = x.shape[-1]
-    inner = stage.inner_width
-    y = relu(conv_bn(x, inner, 1, init=init, name=f"{name}_a"), f"{name}_a_relu")
-    y = conv_bn(y, inner, 3, strides=stride, groups=stage.groups, init=init, name=f"{name}_b")
-    y = relu(y, f"{name}_b_relu")
-    squeeze = round(channels * se_ratio)
-    if squeeze:  # none where it rounds to nothing, as in pycls
-        y = squeeze_excite(y, squeeze, init=init, name=f"{name}_se")
-    y = conv_bn(y, stage.width, 1, init=init, name=f"{name}_c")
-    if channels != stage.width or stride != 1:
-        x = conv_bn(x, stage.width, 1, strides=stride, init=init, name=f"{name}_shortcut")
-    return relu(keras.layers.Add(name=f"{name}_add")([x, y]), f"{name}_relu")
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Return maps of the same shape and dtype."""
+        if not training or not self.rate:
+            return inputs
+        shape = (ops.shape(inputs)[0], *[1] * (len(inputs.shape) - 1))
+        # In float32 always: uniform numbers of bfloat16 are multiples of 1/128.
+        drawn = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+        factor = ops.where(drawn < self.rate, 0.0, 1.0 / (1.0 - self.rate))
+        return inputs * ops.cast(factor, inputs.dtype)
 
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the input."""
+        return input_shape
 
-def head(x: Tensor, spec: NetSpec, classes: int, *, init: Initialisers) -> Tensor:
-    """Return logits: an optional 1x1 convolution, the mean over the map, a dense layer."""
-    if spec.head_width:
-        x = relu(conv_bn(x, spec.head_width, 1, init=init, name="head"), "head_relu")
-    x = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="head_pool")(x)
-    return keras.layers.Dense(classes, kernel_initializer=init.dense(), name="head_dense")(x)
-
-
-def relu(x: Tensor, name: str) -> Tensor:
-    """Apply the rectifier."""
-    return keras.layers.ReLU(name=name)(x)
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

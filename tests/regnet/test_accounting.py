@@ -5,7 +5,8 @@ import keras
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from regnet_ds.designspace import Complexity, RegNetParams, canonical, complexity
+from regnet_ds.designspace import Complexity, NetSpec, Stage, canonical, complexity
+from regnet_ds.designspace.blocks import ACTIVATIONS, BLOCK_FACTS, BLOCKS, STEM_TYPES
 from regnet_ds.regnet import accounting, build
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "canonical.csv"
@@ -27,32 +28,53 @@ def test_the_24_count_as_published(name, cost):
     assert accounting.account(build(spec)) == cost == complexity(spec)
 
 
+RATIOS = {"never": [0.0], "always": [0.01, 0.25, 1.0], "perhaps": [0.0, 0.01, 0.25]}
+
+
 @st.composite
-def small_nets(draw):
-    params = RegNetParams(
-        depth=draw(st.integers(1, 5)),
-        w0=8 * draw(st.integers(1, 4)),
-        wa=draw(st.floats(0, 30)),
-        wm=draw(st.floats(1.5, 3)),
-        group_width=draw(st.sampled_from([1, 3, 8, 12])),
-        bottleneck_ratio=draw(st.sampled_from([0.25, 1.0, 2.0, 4.0])),
-    )
-    block = draw(st.sampled_from("xy"))
-    se_ratio = draw(st.sampled_from([0.25, 0.5, 1.0])) if block == "y" else 0.0
-    return params.to_spec(
-        block=block,
-        se_ratio=se_ratio,
+def stages(draw):
+    groups, group_width = draw(st.integers(1, 5)), draw(st.sampled_from([4, 8, 12]))
+    b = draw(st.sampled_from([0.25, 0.5, 1.0, 2.0, 4.0]))
+    depth, stride = draw(st.integers(1, 2)), draw(st.integers(1, 3))
+    return Stage(depth, int(groups * group_width * b), stride, group_width, b)
+
+
+@st.composite
+def small_nets(draw, block):
+    """Draw a network; a squeeze ratio of 0.01 rounds to no squeeze in narrow stages."""
+    return NetSpec(
+        tuple(draw(st.lists(stages(), min_size=1, max_size=6))),
+        block,
+        draw(st.sampled_from(RATIOS[BLOCK_FACTS[block].squeeze])),
+        stem_type=draw(st.sampled_from(STEM_TYPES)),
         stem_width=draw(st.integers(1, 20)),
         head_width=draw(st.sampled_from([0, 24])),
+        activation=draw(st.sampled_from(ACTIVATIONS)),
     )
 
 
-@settings(max_examples=10, deadline=None)
-@given(small_nets(), st.integers(64, 90), st.integers(64, 90), st.integers(1, 4), st.integers(1, 9))
-def test_random_nets_count_as_computed(spec, height, width, channels, classes):
+def assert_counts_as_computed(spec, height, width, channels=3, classes=5):
     model = build(spec, input_shape=(height, width, channels), classes=classes)
     expected = complexity(spec, resolution=(height, width), channels=channels, classes=classes)
     assert accounting.account(model) == expected
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@settings(max_examples=3, deadline=None)
+@given(st.data())
+def test_random_nets_count_as_computed(block, data):
+    spec = data.draw(small_nets(block))
+    height, width = (spec.total_stride + data.draw(st.integers(0, 40)) for _ in range(2))
+    assert_counts_as_computed(
+        spec, height, width, data.draw(st.integers(1, 4)), data.draw(st.integers(1, 9))
+    )
+
+
+@pytest.mark.parametrize("stem_type", STEM_TYPES)
+@pytest.mark.parametrize("size", [(32, 33), (34, 35)])
+def test_every_stem_counts_as_computed(stem_type, size):
+    spec = NetSpec((Stage(1, 8), Stage(1, 8, stride=3)), stem_type=stem_type, stem_width=6)
+    assert_counts_as_computed(spec, *size)
 
 
 def test_rows_add_up_and_ignore_trainable():

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from regnet_ds.regnet import BatchNorm, GroupedConv2D, grouped
+from regnet_ds.regnet.layers import DropPath, SymmetricMaxPooling2D
 
 
 def built_in(filters, groups, strides, kernel_size=3):
@@ -99,3 +100,59 @@ def test_a_frozen_batch_norm_keeps_its_statistics():
     before = norm(x, training=False)
     np.testing.assert_array_equal(norm(x, training=True), before)
     np.testing.assert_array_equal(norm.moving_mean, np.zeros(5))
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_batch_norm_keeps_its_statistics_in_float32(dtype):
+    """A mean of 1000 and a deviation of 1 are lost in sums of half the precision."""
+    rng = np.random.default_rng(4)
+    x = tf.constant(rng.integers(-1, 2, size=(8, 9, 9, 3)) + 1000, tf.float16)
+    x = tf.cast(x, dtype.removeprefix("mixed_"))
+    ours, exact = BatchNorm(momentum=0.0, dtype=dtype), BatchNorm(momentum=0.0)
+    y, expected = ours(x, training=True), exact(tf.cast(x, tf.float32), training=True)
+    assert y.dtype == x.dtype
+    np.testing.assert_allclose(tf.cast(y, tf.float32), expected, atol=0.02)
+    for a, b in zip(ours.get_weights(), exact.get_weights(), strict=True):
+        assert a.dtype == np.float32
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("h", "w"), [(8, 6), (7, 9), (1, 2)])
+def test_max_pooling_pads_symmetrically_and_never_wins(h, w):
+    x = np.random.default_rng(5).normal(size=(2, h, w, 3)).astype(np.float32) - 9
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    layer = SymmetricMaxPooling2D(3, 2)
+    np.testing.assert_array_equal(layer(x), windows[:, ::2, ::2].max((-2, -1)))
+    assert layer.compute_output_shape(x.shape) == tuple(layer(x).shape)
+
+
+def test_drop_path_drops_whole_images_and_keeps_the_mean():
+    x = tf.constant(np.random.default_rng(6).uniform(1, 2, size=(4000, 2, 2, 3)), tf.float32)
+    layer = DropPath(0.3, seed=1)
+    np.testing.assert_array_equal(layer(x), x)
+    np.testing.assert_array_equal(layer(x, training=False), x)
+    factors = (layer(x, training=True) / x).numpy().reshape(4000, -1)
+    np.testing.assert_allclose(factors, np.tile(factors[:, :1], 12), rtol=1e-6)
+    kept = factors[:, 0] > 0
+    np.testing.assert_allclose(factors[kept, 0], 1 / 0.7, rtol=1e-6)
+    assert abs(kept.mean() - 0.7) < 4 * np.sqrt(0.21 / 4000)
+    again = DropPath(0.3, seed=1)(x, training=True) / x
+    np.testing.assert_array_equal(again.numpy().reshape(4000, -1), factors)
+    other = DropPath(0.3, seed=2)(x, training=True).numpy()[:, 0, 0, 0] > 0
+    assert not np.array_equal(other, kept)
+    np.testing.assert_array_equal(DropPath(0.0)(x, training=True), x)
+
+
+def test_drop_path_draws_as_finely_in_half_precision():
+    """A chance of 1/1000 is below the step of uniform numbers of bfloat16."""
+    x = tf.ones((50000, 1, 1, 1), tf.bfloat16)
+    dropped = DropPath(0.001, seed=0, dtype="mixed_bfloat16")(x, training=True) == 0
+    assert 20 < int(tf.reduce_sum(tf.cast(dropped, tf.int32))) < 90
+
+
+def test_layers_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="pool_size must be odd, got 2"):
+        SymmetricMaxPooling2D(2, 2)
+    with pytest.raises(ValueError, match=r"rate must be in \[0, 1\), got 1\.0"):
+        DropPath(1.0)
