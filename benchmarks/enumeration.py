@@ -73,6 +73,7 @@ def replaced(text: str, name: str, table: str) -> str:
 
 
 def write_page(folder: Path, measured: str) -> None:
+    """Put the tables of a folder, and those measured here, between the marks of the page."""
     text = replaced(PAGE.read_text(), "space count", markdown(sizes()))
     for name in ("regnetx", "regnetx-dds"):
         text = replaced(text, f"space enumerate {name}", (folder / name / "tables.md").read_text())

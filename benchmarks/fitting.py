@@ -7,11 +7,11 @@ RegNets are drawn from ``regnetx``, AnyNets have four stages of up to ten blocks
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 
 import numpy as np
+from plain_fit import plain_search
 from regnet_ds.designspace import (
     SPACES,
     Fits,
@@ -22,21 +22,6 @@ from regnet_ds.designspace import (
 )
 
 N, N_PLAIN, STEPS = 10_000, 100, 150
-
-
-def plain_search(widths: np.ndarray) -> float:
-    """Return the least error of one network over the grid of the peer."""
-    y, j = np.log(widths), np.arange(len(widths))
-    best = math.inf
-    for log_wm in np.linspace(math.log(1.5), math.log(3), STEPS):
-        k = np.arange(1, int((y.max() - y.min()) / log_wm) + 3)
-        ties = np.unique(np.expm1((k[:, None] - 0.5) * log_wm) / j[1:])
-        slopes = np.concatenate([[0.0], (ties[1:] + ties[:-1]) / 2])
-        s = np.rint(np.log1p(slopes[:, None] * j) / log_wm)
-        rest = y - s * log_wm
-        error = np.abs(rest - np.median(rest, axis=1)[:, None]).mean(axis=1)
-        best = min(best, float(error.min()))
-    return best
 
 
 def anynets(n: int) -> np.ndarray:
@@ -57,8 +42,9 @@ def timed(fit: Callable[[], Fits]) -> tuple[float, np.ndarray]:
 
 
 def measure(name: str, widths: np.ndarray) -> None:
+    """Print the times of all fits of some networks, and our errors against the plain search."""
     start = time.perf_counter()
-    plain = np.array([plain_search(row[row > 0]) for row in widths[:N_PLAIN]])
+    plain = np.array([plain_search(row[row > 0], STEPS) for row in widths[:N_PLAIN]])
     plain_seconds = (time.perf_counter() - start) * len(widths) / N_PLAIN
     seconds, errors = timed(lambda: fit_quantised_batch(widths))
     print(f"{name}: {len(widths):,} networks, {widths.shape[1]} blocks at most")

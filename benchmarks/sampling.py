@@ -23,6 +23,7 @@ RUNS, N, N_SCALAR = 7, 30_000, 20_000
 
 
 def batched(seed: int, workers: int = 1) -> tuple[float, float]:
+    """Return the candidates and the accepted networks of our sampler a second."""
     regime = Regime(SPACES["regnetx"], N, Budget(flops=(LOW, HIGH)))
     start = time.perf_counter()
     for _ in stream(regime.space, [regime], rng=np.random.default_rng(seed), workers=workers):
@@ -32,6 +33,7 @@ def batched(seed: int, workers: int = 1) -> tuple[float, float]:
 
 
 def scalar(seed: int) -> float:
+    """Return the candidates of the plain transcription a second."""
     uniform = random.Random(seed).random
     start = time.perf_counter()
     sum(found is not None for found in islice(candidates(uniform, LOW, HIGH), N_SCALAR))

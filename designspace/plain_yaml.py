@@ -7,6 +7,7 @@ not what YAML 1.1 makes of them. Keys are text and stand once, and aliases may n
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -134,11 +135,9 @@ class _Values:
         if node.id == "sequence" and kind == "seq":
             items = enumerate(node.value, start=1)
             return [self.value(item, inside(place, i), level + 1) for i, item in items]
-        try:
-            if node.id == "scalar":
+        if node.id == "scalar":
+            with suppress(ValueError):  # becomes a fault of this place
                 return _scalar(kind, node.value)
-        except ValueError:
-            pass
         self._fault(place, f"cannot read {shown(node.value)} as {node.tag!r}")
         return None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -35,6 +37,42 @@ def regnet_ds(tmp_path: Path) -> Run:
         )
 
     return run
+
+
+def load_benchmark(name: str) -> ModuleType:
+    """Return a module of benchmarks/: the peers there serve the tests too."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def benchmark_module() -> Callable[[str], ModuleType]:
+    return load_benchmark
+
+
+@pytest.fixture
+def refuses(
+    call: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """Check that a command gets one line and exit code 2, prints no data and touches no file."""
+
+    def check(arguments: Sequence[str], message: str, files: Mapping[str, str]) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*"))}
+        code, out, err = call(*arguments)
+        assert code == 2
+        assert out == ""
+        assert err.count("\n") == 1
+        assert err.startswith("regnet-ds: error: ")
+        assert message in err
+        assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*"))} == before
+
+    return check
 
 
 @pytest.fixture

@@ -234,25 +234,15 @@ BAD: list[tuple[tuple[str, ...], str]] = [
     ("arguments", "message"), BAD, ids=lambda v: v if isinstance(v, str) else ""
 )
 def test_bad_input_is_one_line_and_exit_code_2(
-    call: Call,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: tuple[str, ...],
-    message: str,
+    refuses: Callable[..., None], arguments: tuple[str, ...], message: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty.csv").write_text("")
-    (tmp_path / "good.csv").write_text(SMALL)
-    (tmp_path / "bad.csv").write_text(SMALL + "13,24,x,2.49,8\n")
-    (tmp_path / "short.csv").write_text("depth,w0,wa,wm\n13,24,36.44,2.49\n")
-    before = sorted(tmp_path.rglob("*"))
-    code, out, err = call(*arguments)
-    assert code == 2
-    assert out == ""
-    assert err.count("\n") == 1
-    assert err.startswith("regnet-ds: error: ")
-    assert message in err
-    assert sorted(tmp_path.rglob("*")) == before
+    files = {
+        "empty.csv": "",
+        "good.csv": SMALL,
+        "bad.csv": SMALL + "13,24,x,2.49,8\n",
+        "short.csv": "depth,w0,wa,wm\n13,24,36.44,2.49\n",
+    }
+    refuses(arguments, message, files)
 
 
 def test_version_and_help(call: Call) -> None:

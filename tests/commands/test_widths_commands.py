@@ -162,23 +162,9 @@ BAD: list[tuple[tuple[str, ...], str]] = [
     ("arguments", "message"), BAD, ids=lambda v: v if isinstance(v, str) else ""
 )
 def test_bad_input_is_one_line_and_exit_code_2(
-    call: Call,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: tuple[str, ...],
-    message: str,
+    refuses: Callable[..., None], arguments: tuple[str, ...], message: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "good.csv").write_text(NETS)
-    (tmp_path / "one.csv").write_text(NETS.replace("b,22", "b,1"))
-    before = sorted(tmp_path.rglob("*"))
-    code, out, err = call(*arguments)
-    assert code == 2
-    assert out == ""
-    assert err.count("\n") == 1
-    assert err.startswith("regnet-ds: error: ")
-    assert message in err
-    assert sorted(tmp_path.rglob("*")) == before
+    refuses(arguments, message, {"good.csv": NETS, "one.csv": NETS.replace("b,22", "b,1")})
 
 
 def test_help_has_an_example(call: Call) -> None:

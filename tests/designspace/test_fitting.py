@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -29,20 +31,9 @@ EFFICIENTNET_B0 = [16] + [24] * 2 + [40] * 2 + [80] * 3 + [112] * 3 + [192] * 4 
 WIDTHS = st.lists(st.integers(1, 200).map(lambda w: 8.0 * w), min_size=2, max_size=30)
 
 
-def plain_search(widths: list[float], steps: int = 150) -> float:
-    """The least error over a grid of wm, exact in wa / w0 (every interval) and in w0 (median)."""
-    y = np.log(widths)
-    j = np.arange(len(y))
-    best = math.inf
-    for log_wm in np.linspace(math.log(1.5), math.log(3), steps):
-        k = np.arange(1, int((y.max() - y.min()) / log_wm) + 3)
-        ties = np.unique(np.expm1((k[:, None] - 0.5) * log_wm) / j[1:])
-        slopes = np.concatenate([[0.0], (ties[1:] + ties[:-1]) / 2])
-        s = np.rint(np.log1p(slopes[:, None] * j) / log_wm)
-        rest = y - s * log_wm
-        error = np.abs(rest - np.median(rest, axis=1)[:, None]).mean(axis=1)
-        best = min(best, float(error.min()))
-    return best
+@pytest.fixture(scope="module")
+def plain_search(benchmark_module: Callable[[str], ModuleType]) -> Callable[..., float]:
+    return benchmark_module("plain_fit").plain_search
 
 
 def table(golden: Path) -> list[dict[str, str]]:
@@ -84,7 +75,9 @@ def test_parameters_of_the_24_come_back_from_their_widths(golden: Path) -> None:
         assert fit.wm == pytest.approx(params.wm, rel=0.003)
 
 
-def test_the_24_lie_on_their_quantised_line_but_for_rounding(golden: Path) -> None:
+def test_the_24_lie_on_their_quantised_line_but_for_rounding(
+    plain_search: Callable[..., float], golden: Path
+) -> None:
     for row in table(golden):
         before = per_block(row, "stage_widths_before_adjust")
         adjusted = per_block(row, "stage_widths")
@@ -114,7 +107,7 @@ def test_random_regnets_are_recovered_exactly() -> None:
     assert (fit_quantised_batch(padded(networks)).error < 0.07).all()
 
 
-def test_reference_line_of_the_population() -> None:
+def test_reference_line_of_the_population(plain_search: Callable[..., float]) -> None:
     widths = [48 * (j + 1) for j in range(21)]  # DDS section 3.3
     fit = fit_line(widths)
     assert fit.error < 1e-9
@@ -129,7 +122,9 @@ def test_reference_line_of_the_population() -> None:
     [(RESNET_50, 0.207146, 0.0571976), (EFFICIENTNET_B0, 0.192773, 0.146400)],
     ids=["resnet-50", "efficientnet-b0"],
 )
-def test_landmarks(widths: list[int], line: float, quantised: float) -> None:
+def test_landmarks(
+    plain_search: Callable[..., float], widths: list[int], line: float, quantised: float
+) -> None:
     assert fit_line(widths).error == pytest.approx(line, abs=1e-6)
     error = fit_quantised(widths).error
     assert error == pytest.approx(quantised, abs=1e-6)
@@ -137,7 +132,9 @@ def test_landmarks(widths: list[int], line: float, quantised: float) -> None:
 
 
 @pytest.mark.parametrize("sort", [False, True])
-def test_other_networks_fit_about_as_well_as_by_a_plain_search(sort: bool) -> None:
+def test_other_networks_fit_about_as_well_as_by_a_plain_search(
+    plain_search: Callable[..., float], sort: bool
+) -> None:
     networks = random_networks(60, seed=1, sort=sort)
     ours = fit_quantised_batch(padded(networks)).error
     plain = np.array([plain_search(widths, steps=60) for widths in networks])

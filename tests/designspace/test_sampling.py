@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import importlib.util
 import math
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice, product
-from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -253,13 +253,11 @@ def test_every_draw_of_an_anynet_has_its_exact_law(name: str) -> None:
         assert scipy.stats.chisquare(counts, wanted).pvalue > 1e-4
 
 
-def test_flops_have_the_distribution_of_the_scalar_sampler() -> None:
+def test_flops_have_the_distribution_of_the_scalar_sampler(
+    benchmark_module: Callable[[str], ModuleType],
+) -> None:
     """Two-sample KS against the plain transcription of the published sampler."""
-    path = Path(__file__).parents[2] / "benchmarks" / "scalar_sampler.py"
-    spec = importlib.util.spec_from_file_location("scalar_sampler", path)
-    assert spec is not None and spec.loader is not None
-    scalar = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(scalar)
+    scalar = benchmark_module("scalar_sampler")
     found = islice(scalar.candidates(random.Random(0).random, 0, math.inf), 40_000)
     theirs = [RegNetParams(int(f[0]), int(f[1]), *f[2:4], int(f[4])) for f in found if f]
     drawn = sample(SPACES["regnetx"], 9000, rng=rng(8), unique="none")
