@@ -50,8 +50,7 @@ class AnynetDrawer:
         return Candidates(
             space=self.space,
             position=rows,
-            by_order=by_order,
-            by_stages=np.zeros(BATCH, dtype=np.bool_),
+            by_order=np.flatnonzero(by_order),
             indices=np.stack(indices),
             raw_widths=raw,
             stage_depths=np.where(present, values["depth"], 0).astype(np.int64),

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .arrays import Bools, Column, Floats, Ints
+from .arrays import Column, Floats, Ints, Reals
 from .compat import make_compatible_batch
 from .spaces import DesignSpace
 
@@ -25,40 +25,40 @@ BATCH = 32768  # candidates drawn at a time; it decides which candidates a seed 
 class Candidates:
     """The candidates of one batch that keep the space's rules.
 
-    ``position`` says where each stood, shape (n,); ``by_order`` and ``by_stages`` say which
-    others fell by an order or by their stages, shape (BATCH,). ``indices`` point into the grids
+    ``position`` says where each stood, shape (n,), and ``by_order`` where those stood that fell
+    by an order; both ascend. All others fell by their stages. ``indices`` point into the grids
     of the space's laws, shape (slots, n). Stage arrays have shape (n, s), with depth 0 where a
-    network has fewer than s stages; the raw widths and group widths are as drawn.
+    network has fewer than s stages; the raw widths and group widths are as drawn. They hold
+    whole numbers, as int64 or as float64, in which they are counted without conversion.
     """
 
     space: DesignSpace
     position: Ints
-    by_order: Bools
-    by_stages: Bools
+    by_order: Ints
     indices: Ints
-    raw_widths: Ints
-    raw_group_widths: Ints
-    stage_depths: Ints
+    raw_widths: Reals
+    raw_group_widths: Reals
+    stage_depths: Reals
     stage_bottleneck_ratios: Floats
 
     def __len__(self) -> int:
         return len(self.position)
 
     @cached_property
-    def _compatible(self) -> tuple[Ints, Ints]:
-        return make_compatible_batch(
-            self.raw_widths, self.raw_group_widths, self.stage_bottleneck_ratios
-        )
+    def compatible(self) -> tuple[Floats, Floats]:
+        """Widths and group widths that agree with each other, whole numbers, (n, s) each."""
+        raw = self.raw_widths, self.raw_group_widths
+        return make_compatible_batch(*raw, self.stage_bottleneck_ratios, kind=np.float64)
 
     @property
     def stage_widths(self) -> Ints:
         """Widths after they were made to agree with the groups, shape (n, s)."""
-        return self._compatible[0]
+        return self.compatible[0].astype(np.int64)
 
     @property
     def stage_group_widths(self) -> Ints:
         """Group widths that agree with the widths, shape (n, s)."""
-        return self._compatible[1]
+        return self.compatible[1].astype(np.int64)
 
     def take(self, rows: Ints) -> Candidates:
         """Return some of the candidates."""
@@ -66,7 +66,6 @@ class Candidates:
             self.space,
             self.position[rows],
             self.by_order,
-            self.by_stages,
             self.indices[:, rows],
             **{name: _take(getattr(self, name), rows) for name in STAGE_ARRAYS},
         )
@@ -109,8 +108,7 @@ def join(parts: Sequence[Candidates], step: int = BATCH) -> Candidates:
     return Candidates(
         space=parts[0].space,
         position=np.concatenate([i * step + part.position for i, part in enumerate(parts)]),
-        by_order=np.concatenate([part.by_order for part in parts]),
-        by_stages=np.concatenate([part.by_stages for part in parts]),
+        by_order=np.concatenate([i * step + part.by_order for i, part in enumerate(parts)]),
         indices=np.concatenate([part.indices for part in parts], axis=1),
         **{n: np.concatenate([getattr(part, n) for part in parts]) for n in STAGE_ARRAYS},
     )

@@ -8,10 +8,11 @@ Rounding is ties to even, as in pycls ``adjust_block_compatibility``.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from .arrays import Column, Floats, Ints
+from .arrays import Column, Floats, Ints, Reals
 from .blocks import BLOCKS, BOTTLENECKS, GROUPED
 from .spec import LARGEST, bottleneck_multiplier
 
@@ -63,36 +64,38 @@ def make_compatible(width: int, group_width: int, bottleneck_ratio: float) -> tu
 
 
 def make_compatible_batch(
-    widths: Ints, group_widths: Ints, bottleneck_ratios: Floats
-) -> tuple[Ints, Ints]:
+    widths: Reals, group_widths: Reals, bottleneck_ratios: Floats, kind: Any = np.int64
+) -> tuple[Any, Any]:
     """Adjust many stages at once; entries of width 0 (absent stages) stay 0.
 
     The three arrays broadcast together; the bottleneck ratios must already be valid. Rows are
-    adjusted in chunks, so that nothing but the result grows with their number.
+    adjusted in chunks, so that nothing but the result grows with their number. The results are
+    whole numbers of the type ``kind``.
     """
     w, g, b = np.broadcast_arrays(widths, group_widths, bottleneck_ratios)
     # stage by stage in memory, as the complexities read them
-    out = np.empty(w.shape[::-1], dtype=np.int64).T, np.empty(w.shape[::-1], dtype=np.int64).T
+    out = np.empty(w.shape[::-1], dtype=kind).T, np.empty(w.shape[::-1], dtype=kind).T
     for start in range(0, len(w), CHUNK):
         rows = slice(start, start + CHUNK)
         out[0][rows], out[1][rows] = _adjust(w[rows], g[rows], b[rows])
     return out
 
 
-def _adjust(widths: Ints, group_widths: Ints, bottleneck_ratios: Floats) -> tuple[Ints, Ints]:
+def _adjust(widths: Reals, group_widths: Reals, bottleneck_ratios: Floats) -> tuple[Reals, Reals]:
     present = widths > 0
-    if (bottleneck_ratios == 1).all():  # the usual case, in float64: exact, and vectorised
+    shared = bottleneck_ratios.strides[-1] == 0
+    ratios = bottleneck_ratios[..., :1] if shared else bottleneck_ratios
+    if (ratios == 1).all():  # the usual case, in float64: exact, and vectorised
         wide = np.maximum(1.0, widths)
         narrow = np.minimum(group_widths, wide)
         wide /= narrow
         np.rint(wide, out=wide)
         wide *= narrow
-        inner, group = wide.astype(np.int64), narrow.astype(np.int64)
-        return (inner, group) if present.all() else (inner * present, group * present)
+        return (wide, narrow) if present.all() else (wide * present, narrow * present)
     m = 1.0 / bottleneck_ratios
     m = np.where(m > 1, np.rint(m), m)
     inner = np.maximum(1, (widths * m).astype(np.int64))
-    group = np.minimum(group_widths, inner)
+    group = np.minimum(group_widths.astype(np.int64), inner)
     unit = np.where(m > 1, np.lcm(group, np.maximum(1, m.astype(np.int64))), group)
     inner = np.maximum(unit, np.rint(inner / unit).astype(np.int64) * unit)
     return (inner / m).astype(np.int64) * present, group * present

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import Bools, Column, Floats, Ints
+from .arrays import Bools, Column, Floats, Ints, Reals
 from .blocks import BLOCK_FACTS, BLOCKS, STEM_FACTS, STEM_TYPES, Block
 from .cost_fold import Fold, Kind, Rows
 from .spec import require_choice, require_int
@@ -21,10 +21,10 @@ LIMIT = 2.0**63 * (1 - 1e-9)
 
 def complexity_batch(
     *,
-    stage_widths: Ints,
-    stage_depths: Ints,
+    stage_widths: Reals,
+    stage_depths: Reals,
     stage_strides: Ints,
-    stage_group_widths: Ints,
+    stage_group_widths: Reals,
     stage_bottleneck_ratios: Floats,
     se_ratio: Floats,
     stem_width: Ints,
@@ -45,7 +45,7 @@ def complexity_batch(
     ----------
     stage_widths, stage_depths, stage_strides, stage_group_widths, stage_bottleneck_ratios
         Shape (n, s), in the form of ``Stage.of_block``, with depth 0 where a network has no
-        such stage.
+        such stage; whole numbers but for the ratios.
     se_ratio, stem_width, head_width, resolution, classes
         Shape (n,), valid values.
     channels

@@ -45,7 +45,7 @@ def _value(column: Column, kind: Any) -> Value:
     first = column[0]
     if column.strides[0] == 0 or (first == column[-1] and bool((column == first).all())):
         return first.item()
-    return column.astype(kind)
+    return column.astype(kind, copy=False)
 
 
 class _Stage(NamedTuple):

@@ -10,15 +10,14 @@ import numpy as np
 
 from .arrays import Bools, Column, Ints
 from .blocks import BLOCK_FACTS
-from .budget import Budget, Range, within
-from .candidates import BATCH, Candidates
+from .budget import Budget, within
+from .candidates import Candidates
 from .constraints import BOUND_UNITS
 from .cost_batch import METRICS, complexity_batch
 from .population import ARRAY_FIELDS, Population
 from .spaces import DesignSpace
 
 REASONS = ("order", "stages", "flops", "params", "acts", "bounds", "duplicate")
-ACCEPTED = len(REASONS)
 
 
 @dataclass(frozen=True)
@@ -31,13 +30,13 @@ class Units:
 
 @dataclass(frozen=True)
 class Judged:
-    """The accepted candidates of a batch, and why each other candidate fell.
+    """The accepted candidates of a batch, and where others stood, by the reason of their fall.
 
-    ``reason`` indexes ``REASONS``, ``ACCEPTED`` beyond them; shape (BATCH,).
+    The positions of a reason ascend. Those who are in neither fell by their stages.
     """
 
-    reason: Column
     accepted: Candidates
+    fell: dict[str, Ints]
 
 
 class Judge:
@@ -49,57 +48,19 @@ class Judge:
 
     def verdict(self, budget: Budget) -> Judged:
         """Return the candidates within a budget and the space's bounds."""
-        everyone = self.candidates
-        reason = np.full(BATCH, ACCEPTED, dtype=np.uint8)
-        reason[everyone.by_order] = REASONS.index("order")
-        reason[everyone.by_stages] = REASONS.index("stages")
-        left = everyone
+        left = self.candidates
+        fell = {"order": left.by_order}
         for name, limits in budget.limits().items():
-            if name == "flops" and self._factors is not None:
-                keep = self._may_be_within(limits)
-                reason[left.position[~keep]] = REASONS.index(name)
-                left = left.take(np.flatnonzero(keep))
-            (complexity,) = count(left, self.units, (name,))
-            keep = within(complexity, limits)
-            reason[left.position[~keep]] = REASONS.index(name)
-            left = left.take(np.flatnonzero(keep))
-        if everyone.space.bounds is not None and len(left):
-            keep = self._within_bounds(left)
-            reason[left.position[~keep]] = REASONS.index("bounds")
-            left = left.take(np.flatnonzero(keep))
-        return Judged(reason, left)
+            values = self._flops if name == "flops" else count(left, self.units, (name,))[0]
+            left, fell[name] = _split(left, within(values, limits))
+        if left.space.bounds is not None and len(left):
+            left, fell["bounds"] = _split(left, self._within_bounds(left))
+        return Judged(left, fell)
 
     @cached_property
-    def _factors(self) -> tuple[float, float] | None:
-        """How far flops can be from those of the raw widths: least and greatest factor.
-
-        With bottleneck ratio 1, an adjusted width is between 2/3 and 4/3 of the raw one (DDS
-        appendix D), group widths cannot exceed raw widths, and flops have no term of a degree
-        above two. With squeeze-and-excitation, whose widths are rounded, the raw widths must
-        be multiples of 8 to be so near. None where this does not hold: with stride 1 it
-        depends on the widths whether there is a shortcut convolution.
-        """
-        space = self.candidates.space
-        if (strides_of(space) == 1).any():
-            return None
-        if not (self.candidates.stage_bottleneck_ratios == 1).all():
-            return None
-        if not squeeze_of(space):
-            return 4 / 9, 16 / 9
-        return (1 / 4, 9 / 4) if space.family == "regnet" else None
-
-    @cached_property
-    def _raw_flops(self) -> Ints:
-        """The flops of the raw widths."""
-        drawn = self.candidates
-        groups = np.minimum(drawn.raw_group_widths, drawn.raw_widths)
-        return count(drawn, self.units, ("flops",), (drawn.raw_widths, groups))[0]
-
-    def _may_be_within(self, limits: Range) -> Bools:
-        """Return which candidates can have flops in a range, without adjusting their widths."""
-        least, greatest = self._factors or (0.0, np.inf)
-        flops = self._raw_flops
-        return np.asarray((flops >= limits[0] / greatest) & (flops <= limits[1] / least))
+    def _flops(self) -> Ints:
+        """The flops of all candidates: the first budget to be tested."""
+        return count(self.candidates, self.units, ("flops",))[0]
 
     def _within_bounds(self, left: Candidates) -> Bools:
         bounds = left.space.bounds
@@ -109,25 +70,21 @@ class Judge:
         return bounds.holds(flops, params, acts)
 
 
-def count(
-    candidates: Candidates,
-    units: Units,
-    metrics: tuple[str, ...],
-    widths: tuple[Ints, Ints] | None = None,
-) -> tuple[Ints, ...]:
-    """Return some complexities of candidates, each int64 of shape (n,).
+def _split(candidates: Candidates, keep: Bools) -> tuple[Candidates, Ints]:
+    """Return the candidates to keep, and the positions of the others."""
+    return candidates.take(np.flatnonzero(keep)), candidates.position[~keep]
 
-    ``widths`` and group widths take the place of the adjusted ones.
-    """
+
+def count(candidates: Candidates, units: Units, metrics: tuple[str, ...]) -> tuple[Ints, ...]:
+    """Return some complexities of candidates, each int64 of shape (n,)."""
     space = candidates.space
-    if widths is None:
-        widths = candidates.stage_widths, candidates.stage_group_widths
+    widths, groups = candidates.compatible
     return complexity_batch(
-        stage_widths=widths[0],
-        stage_group_widths=widths[1],
+        stage_widths=widths,
+        stage_group_widths=groups,
         stage_depths=candidates.stage_depths,
         stage_bottleneck_ratios=candidates.stage_bottleneck_ratios,
-        stage_strides=np.broadcast_to(strides_of(space), widths[0].shape),
+        stage_strides=np.broadcast_to(strides_of(space), widths.shape),
         block=space.block,
         stem_type=space.stem_type,
         metrics=metrics,
@@ -160,7 +117,7 @@ def networks_of(space: DesignSpace, units: Units, n: int) -> dict[str, Any]:
 def to_population(candidates: Candidates, units: Units) -> Population:
     """Return candidates as a population, with their complexities."""
     space, n = candidates.space, len(candidates)
-    depths = candidates.stage_depths
+    depths = candidates.stage_depths.astype(np.int64)
     present = depths > 0
     flops, params, acts = count(candidates, units, METRICS)
     columns: dict[str, Any] = {

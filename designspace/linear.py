@@ -169,12 +169,12 @@ def stage_starts(slope: Floats, t: Floats) -> tuple[Floats, Ints]:
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         x = t / slope
-        reached = x < MAX_DEPTH  # where a later start is, does not matter
-        largest = np.max(x, where=reached, initial=1.0)
-        flattest = np.min(slope, where=slope > 0, initial=np.inf)
+        flattest = np.min(slope, initial=np.inf)
+        if flattest == 0:
+            flattest = np.min(slope, where=slope > 0, initial=np.inf)
         distance = np.rint(x)
         distance -= x
-        limit = NEAR * (1 + len(t)) * (largest + 1 / flattest)
+        limit = NEAR * (1 + len(t)) * (MAX_DEPTH + 1 / flattest)  # no later start matters
     np.abs(distance, out=distance)
     np.ceil(x, out=x)
     if np.fmin.reduce(distance, axis=None, initial=np.inf) > limit:

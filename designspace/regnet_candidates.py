@@ -18,7 +18,8 @@ from .spaces import DesignSpace
 LINE = ("depth", "w0", "wa", "wm")
 BODY = ("group_width", "bottleneck_ratio")
 MAX_TABLE = 10_000_000  # entries of a grid of widths that is looked through
-PARTS = 4096  # equal parts of [0, 1) in the tables of the first test
+PART_BITS = 12
+PARTS = 2**PART_BITS  # equal parts of [0, 1) in the tables of the first test
 MAX_SPREAD = 0.02  # relative, of the values in a part for which its middle can stand
 Indices = dict[str, Ints]
 
@@ -50,27 +51,24 @@ class RegnetDrawer:
     def _batch(self, u: Floats, rng: np.random.Generator) -> Candidates:
         line = _rows_of(self._laws, LINE, u)
         rows = self._first_test.survivors(line)
-        index = {name: self._laws[name].index(line[name][:, rows]) for name in LINE}
+        index = {name: self._laws[name].index(line[name].take(rows, axis=1)) for name in LINE}
         stages = self._quantise(index)
         good = np.flatnonzero(stages.good)
         rows = rows[good]
-        index = {name: i[good] for name, i in index.items()}
+        index = {name: i.take(good) for name, i in index.items()}
         more = rng.random((sum(self._laws[name].n_uniforms for name in BODY), len(rows)))
         for name, mine in _rows_of(self._laws, BODY, more).items():
             index[name] = self._laws[name].index(mine)
-        by_stages = np.ones(BATCH, dtype=np.bool_)
-        by_stages[rows] = False
         group, ratio = (self._values[name][index[name]][:, None] for name in BODY)
-        widths = stages.widths[:, good].astype(np.int64).T
+        widths = stages.widths.take(good, axis=1).T
         return Candidates(
             space=self.space,
             position=rows,
-            by_order=np.zeros(BATCH, dtype=np.bool_),
-            by_stages=by_stages,
+            by_order=np.zeros(0, dtype=np.int64),
             indices=np.stack([index[name] for name, _, _ in self.space.slots]),
             raw_widths=widths,
-            raw_group_widths=np.broadcast_to(group.astype(np.int64), widths.shape),
-            stage_depths=stages.depths[:, good].astype(np.int64).T,
+            raw_group_widths=np.broadcast_to(group, widths.shape),
+            stage_depths=stages.depths.take(good, axis=1).T,
             stage_bottleneck_ratios=np.broadcast_to(ratio, widths.shape),
         )
 
@@ -182,7 +180,10 @@ class _FirstTest:
 
 
 class _Middles(NamedTuple):
-    """The middle of what a draw can be in each part of [0, 1), and the largest distance to it."""
+    """The middle of what a draw can be in each part of [0, 1), and the largest distance to it.
+
+    One entry more repeats the last, for a uniform that rounds to 1.
+    """
 
     values: Floats
     spread: float
@@ -191,7 +192,7 @@ class _Middles(NamedTuple):
 def _middles(law: Law, values: Floats) -> _Middles:
     """Return the middles of a monotone function, ``values``, of the grid of a law."""
     if law.n_uniforms != 1:
-        return _Middles(np.full(PARTS, values[0] if len(values) == 1 else np.nan), 0.0)
+        return _Middles(np.full(PARTS + 1, values[0] if len(values) == 1 else np.nan), 0.0)
     ends = np.arange(PARTS + 1) / PARTS
     overlap = 2.0**-40
     first = values[law.index(np.maximum(ends[:-1] - overlap, 0.0)[None])]
@@ -200,13 +201,19 @@ def _middles(law: Law, values: Floats) -> _Middles:
     with np.errstate(invalid="ignore"):
         spread = np.where(first == last, 0.0, np.abs(last - first) / 2 / middle)
     narrow = spread <= MAX_SPREAD
-    return _Middles(np.where(narrow, middle, np.nan), float(spread[narrow].max(initial=0.0)))
+    table = np.where(narrow, middle, np.nan)
+    return _Middles(np.append(table, table[-1]), float(spread[narrow].max(initial=0.0)))
 
 
 def _part(u: Floats) -> Ints:
-    """Return the part of [0, 1) that each first uniform falls into; 0 where there is none."""
+    """Return the part of [0, 1) that each first uniform falls into; 0 where there is none.
+
+    The part is in the leading bits of u + 1, which is faster to read than to compute. The sum
+    rounds: a uniform right below a part's end may count to the next one, which allows for it.
+    """
     if u.size == 0:
         return np.zeros(int(u.shape[1]), dtype=np.int64)
-    scaled = np.empty(u.shape[1], dtype=np.float64)
-    np.multiply(u[0], PARTS, out=scaled)
-    return scaled.astype(np.int64)
+    bits = (u[0] + 1.0).view(np.int64)
+    bits >>= 52 - PART_BITS
+    bits -= 1023 << PART_BITS
+    return bits

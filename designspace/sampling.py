@@ -17,12 +17,12 @@ from typing import TypeVar, cast
 import numpy as np
 
 from .anynet_candidates import AnynetDrawer
-from .arrays import Column, Ints
+from .arrays import Ints
 from .blocks import STEM_FACTS
 from .budget import Budget
-from .candidates import BLOCK, Candidates, join
+from .candidates import BATCH, BLOCK, Candidates, join
 from .feasibility import require_feasible
-from .judging import ACCEPTED, REASONS, Judge, Judged, Units, strides_of, to_population
+from .judging import REASONS, Judge, Judged, Units, strides_of, to_population
 from .population import Population, concatenate
 from .regnet_candidates import RegnetDrawer
 from .seen import Seen
@@ -180,10 +180,9 @@ class Regime:
         keep = np.flatnonzero(new)[: self.n - self.found]
         self.found += len(keep)
         used = int(position[keep[-1]]) + 1 if self.done else BLOCK
-        counts = np.bincount(block.reason[:used], minlength=ACCEPTED + 1).tolist()
-        for name, count in zip(REASONS, counts, strict=False):
+        for name, count in block.rejections(used).items():
             self.rejected[name] += count
-        self.rejected["duplicate"] += counts[ACCEPTED] - len(keep)
+        self.rejected["duplicate"] += int(np.searchsorted(position, used)) - len(keep)
         self.n_drawn += used
         self.idle = 0 if len(keep) else self.idle + 1
         if self.idle == IDLE_BLOCKS:
@@ -248,24 +247,34 @@ def stream(
 
 @dataclass(frozen=True)
 class _Block:
-    """Why each candidate of a block fell, the accepted ones, and what identifies each."""
+    """The accepted candidates of a block, what identifies each, and where the others fell."""
 
-    reason: Column
     accepted: Candidates
     keys: Ints
+    fell: dict[str, Ints]
+
+    def rejections(self, used: int) -> dict[str, int]:
+        """Return how many of the first ``used`` candidates fell by each reason."""
+        counts = {name: int(np.searchsorted(at, used)) for name, at in self.fell.items()}
+        accepted = int(np.searchsorted(self.accepted.position, used))
+        return {**counts, "stages": used - accepted - sum(counts.values())}
 
 
 def _block(parts: Sequence[Judged], unique: str) -> _Block:
     accepted = join([part.accepted for part in parts])
-    reason = np.concatenate([part.reason for part in parts])
-    return _Block(reason, accepted, _keys(accepted, unique))
+    fell = {
+        name: np.concatenate([i * BATCH + part.fell[name] for i, part in enumerate(parts)])
+        for name in parts[0].fell
+    }
+    return _Block(accepted, _keys(accepted, unique), fell)
 
 
 def _keys(accepted: Candidates, unique: str) -> Ints:
     """Return what makes two accepted candidates equal, shape (n, k)."""
     if unique == "params":
         return accepted.codes()
-    stages = (accepted.stage_widths, accepted.stage_depths, accepted.stage_group_widths)
+    depths = accepted.stage_depths.astype(np.int64)
+    stages = (accepted.stage_widths, depths, accepted.stage_group_widths)
     ratios = accepted.stage_bottleneck_ratios
     return np.concatenate([*stages, np.ascontiguousarray(ratios).view(np.int64)], axis=1)
 

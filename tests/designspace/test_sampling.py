@@ -283,8 +283,8 @@ PLAIN = SPACES["anynetx-a"] & fixed("bottleneck_ratio", 1)
     ],
     ids=lambda space: f"{space.name}-{space.stage_strides}",
 )
-def test_the_test_on_raw_widths_rejects_nothing_wrongly(space: DesignSpace) -> None:
-    """With it and without it, the same candidates are accepted for the same reasons."""
+def test_each_rejection_has_its_reason(space: DesignSpace) -> None:
+    """Flops and acts counted beside say who is accepted, and who fell by which of them."""
     drawer = (RegnetDrawer if space.family == "regnet" else AnynetDrawer)(space)
     budget = Budget(flops=(3e8, 6e8), acts=(0, 5e6))
     for batch in drawer.draw(rng(7)):
@@ -292,8 +292,10 @@ def test_the_test_on_raw_widths_rejects_nothing_wrongly(space: DesignSpace) -> N
         flops, acts = count(batch, Units(), ("flops", "acts"))
         inside = (flops >= 3e8) & (flops <= 6e8) & (acts <= 5e6)
         assert np.array_equal(judged.accepted.position, batch.position[inside])
-        by_flops = judged.reason == REASONS.index("flops")
-        assert by_flops.sum() == ((flops < 3e8) | (flops > 6e8)).sum() > 100
+        by_flops = (flops < 3e8) | (flops > 6e8)
+        assert np.array_equal(judged.fell["flops"], batch.position[by_flops])
+        assert np.array_equal(judged.fell["acts"], batch.position[~by_flops & ~inside])
+        assert by_flops.sum() > 100
 
 
 def test_bounds_hold_at_224_whatever_the_units() -> None:
