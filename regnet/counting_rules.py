@@ -133,11 +133,15 @@ def _attended(batch: int, queries: int, keys: int, dim: int, value_dim: int) -> 
     return Cost(scores * (dim + value_dim), 0, scores + batch * queries * value_dim)
 
 
+def _require_known(*shapes: Any) -> None:
+    for shape in shapes:
+        elements(shape)
+
+
 def _attention(call: Call) -> Cost:
     """``Attention`` and ``AdditiveAttention``, called with [query, value] or with the key too."""
     query, value, *key = call.input
-    for shape in (query, value, *key):
-        elements(shape)
+    _require_known(query, value, *key)
     return _attended(query[0], query[-2], value[-2], query[-1], value[-1])
 
 
@@ -145,7 +149,7 @@ def _multi_head_attention(call: Call) -> Cost:
     """The two products between the heads' queries, keys and values; projections are layers."""
     layer = call.layer
     query, value = call.arguments["query"], call.arguments["value"]
-    elements(query), elements(value)
+    _require_known(query, value)
     axes = layer.attention_axes or range(1, len(query) - 1)
     axes = [axis % len(query) for axis in ((axes,) if isinstance(axes, int) else axes)]
     queries, keys = (math.prod(shape[axis] for axis in axes) for shape in (query, value))
@@ -156,7 +160,7 @@ def _multi_head_attention(call: Call) -> Cost:
 def _grouped_query_attention(call: Call) -> Cost:
     layer = call.layer
     query, value = call.arguments["query"], call.arguments["value"]
-    elements(query), elements(value)
+    _require_known(query, value)
     batch = query[0] * layer.num_query_heads
     return _attended(batch, query[1], value[1], layer.head_dim, layer.head_dim)
 
@@ -183,7 +187,7 @@ def _step(cell: Any, step: Shape) -> Cost:
 
 def _recurrent(call: Call) -> Cost:
     """A cell's step, once a time step: two kernels and one output as wide as all its gates."""
-    elements(call.input)
+    _require_known(call.input)
     steps, cell = call.input[1], call.layer.cell
     cost = _step(cell, (call.input[0], *call.input[2:]))
     return Cost(*(steps * part for part in cost))
@@ -191,7 +195,7 @@ def _recurrent(call: Call) -> Cost:
 
 def _conv_recurrent(call: Call) -> Cost:
     """As ``_recurrent``; the recurrent kernel, too, is used at every position of the output."""
-    elements(call.input)
+    _require_known(call.input)
     steps, cell = call.input[1], call.layer.cell
     step = (call.input[0], *call.input[2:])
     state = cell.compute_output_shape(step)[0]

@@ -18,6 +18,8 @@ import keras
 from .counting_rules import Call, find_rule, has_own_steps
 from .graph_products import why_uncountable
 
+MULTIPLYING = ("MelSpectrogram", "ReversibleEmbedding")  # Keras's layers that have no rule
+
 
 class Frame:
     """One call of a layer: who made it, its shapes, and the operations that are its own."""
@@ -49,8 +51,10 @@ class Frame:
             operations = self.graph.get_operations()
             own = (op for start, stop in self._own for op in operations[start:stop])
             self.reason = why_uncountable(own)
-        elif not type(self.layer).__module__.startswith(("keras.", "regnet_ds.")):
-            self.reason = "is no layer of Keras, and only TensorFlow shows what it does"
+        elif not _is_plain(self.layer):
+            self.reason = (
+                "is not made of Keras's layers alone, and only TensorFlow shows what it does"
+            )
 
 
 def trace(model: keras.Model, inputs: Any) -> list[Frame]:
@@ -163,6 +167,13 @@ def _path(layer: Any, parent: Frame | None) -> str:
     if parent is None or not parent.path:
         return layer.name if parent is not None else ""
     return f"{parent.path}/{layer.name}"
+
+
+def _is_plain(layer: Any) -> bool:
+    """Whether a layer without a rule is Keras's or ours, and multiplies nothing by itself."""
+    ours = type(layer).__module__.startswith(("keras.", "regnet_ds."))
+    between = (op for op in getattr(layer, "operations", ()) if not isinstance(op, keras.Layer))
+    return ours and type(layer).__name__ not in MULTIPLYING and next(between, None) is None
 
 
 def _graph() -> Any:
