@@ -201,7 +201,7 @@ def test_bench_in_a_process_of_its_own(tmp_path: Path) -> None:
     ) as running:
         assert running.stderr is not None
         assert running.stderr.readline() == "batch 8 ...\n"
-        time.sleep(8)
+        time.sleep(3)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=30)
     assert (running.returncode, out) == (130, "")
