@@ -17,6 +17,8 @@ COMMANDS = {
     "sample": "sample",
     "describe": "describe",
     "account": "account",
+    "flops": "flops",
+    "bench": "bench",
     "canonical": "canonical",
     "space": "space",
     "fit": "fit",

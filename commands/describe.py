@@ -73,7 +73,7 @@ def describe(
     if layers and stages:
         raise ValueError("--layers and --stages are two tables: ask for one")
     size = read_resolution(resolution)
-    name, spec = _network(what)
+    name, spec = read_network(what)
     require_resolution(spec.total_stride, *height_and_width(size))
     units = {"resolution": size, "classes": classes}
     if layers or stages:
@@ -95,7 +95,7 @@ def _emit_rows(columns: Columns, format: shared.Format, out: Path | None) -> Non
         shared.emit(columns, format, out)
 
 
-def _network(what: list[str]) -> tuple[str, NetSpec]:
+def read_network(what: list[str]) -> tuple[str, NetSpec]:
     """Return the canonical name, if any, and the network that the arguments mean."""
     from ..designspace.catalogue import canonical, canonical_name
 

@@ -26,7 +26,7 @@ def environment(threads: int = 1) -> dict[str, Any]:
     return {
         **_versions(),
         "backend": backend(),
-        "machine": _machine(),
+        "machine": machine(),
         "threads": threads,
         "graph_optimizer": "on" if GRAPH_OPTIMIZER else "off",
         "convolution": _convolution(),
@@ -65,7 +65,7 @@ def _versions() -> dict[str, str]:
 
 
 @cache
-def _machine() -> str:
+def machine() -> str:
     """Return the architecture and the processor's name."""
     name = platform.processor()
     try:

@@ -15,6 +15,14 @@ FAST = {"RegNetX-200MF", "RegNetY-400MF", "RegNetX-8.0GF", "RegNetY-8.0GF"}
 with GOLDEN.open(newline="") as file:
     ROWS = list(csv.DictReader(file))
 
+RESNET_STAGES = zip((3, 4, 6, 3), (256, 512, 1024, 2048), (1, 2, 2, 2), strict=True)
+RESNET_50 = NetSpec(
+    tuple(Stage(d, w, stride, w // 4, 4) for d, w, stride in RESNET_STAGES),
+    "r",
+    stem_type="resnet",
+    stem_width=64,
+)
+
 
 def published(row: dict[str, str]):
     marks = () if row["name"] in FAST else pytest.mark.slow
@@ -84,34 +92,34 @@ def test_rows_add_up_and_ignore_trainable():
     cost = accounting.account(model)
     assert cost == complexity(canonical("RegNetY-200MF"), resolution=32, classes=10)
     assert sum(row.flops for row in rows) == cost.flops
-    by_name = {row.layer: row for row in rows}
-    assert by_name["stem_conv"] == ("stem_conv", 27 * 32 * 256, 27 * 32, 32 * 256)
-    assert by_name["stem_bn"] == ("stem_bn", 0, 64, 0)
-    assert by_name["s1_b1_se_squeeze"] == ("s1_b1_se_squeeze", 25 * 8, 25 * 8, 8)
+    by_name = {row.layer: (row.flops, row.params, row.acts) for row in rows}
+    assert by_name["stem_conv"] == (27 * 32 * 256, 27 * 32, 32 * 256)
+    assert by_name["stem_bn"] == (0, 64, 0)
+    assert by_name["s1_b1_se_squeeze"] == (25 * 8, 25 * 8, 8)
 
 
-def test_plain_keras_layers_and_nested_models():
-    inner = keras.Sequential([keras.Input((8, 8, 4)), keras.layers.MaxPooling2D(2)])
-    layers = [
-        keras.Input((8, 8, 4)),
-        inner,
-        keras.layers.Conv2D(6, 3, strides=2, padding="same", groups=2),
-        keras.layers.Dropout(0.5),
-        keras.layers.Flatten(),
-        keras.layers.Dense(5),
-    ]
-    conv = 9 * 2 * 6 + 6
-    expected = Complexity(conv * 4 + 125, conv + 125, 64 + 24 + 5)
-    assert accounting.account(keras.Sequential(layers)) == expected
+def test_one_row_a_type():
+    model = build(canonical("RegNetX-200MF"))
+    rows = accounting.by_type(accounting.by_layer(model))
+    assert [row.type for row in rows] == ["GroupedConv2D", "BatchNorm", "PointwiseConv2D", "Dense"]
+    assert accounting.total(rows) == complexity(canonical("RegNetX-200MF"))
+    assert sum(row.bias_adds for row in rows) == 1000
 
 
-def test_unknown_layers_are_named():
-    layers = [keras.Input((8, 8, 4)), keras.layers.DepthwiseConv2D(3, name="odd")]
-    with pytest.raises(ValueError, match=r"odd \(DepthwiseConv2D\)"):
-        accounting.account(keras.Sequential(layers))
+def products(model):
+    rows = accounting.by_layer(model)
+    return sum(row.flops - row.bias_adds for row in rows)
 
 
-def test_unknown_sizes_are_refused():
-    model = build(canonical("RegNetX-200MF"), input_shape=(None, None, 3))
-    with pytest.raises(ValueError, match="stem_conv has an unknown size"):
-        accounting.account(model)
+def test_products_of_known_networks_are_those_of_fvcore():
+    """fvcore 0.1.5's convolution and linear operators of torchvision's and timm's networks."""
+    assert products(keras.applications.MobileNetV2(weights=None)) == 300_774_272
+    assert products(build(RESNET_50)) == 4_089_184_256
+
+
+@pytest.mark.slow
+@pytest.mark.smoke
+def test_products_of_efficientnet_are_those_of_fvcore():
+    model = keras.applications.EfficientNetB0(weights=None)
+    assert products(model) == 385_814_752
+    assert accounting.account(model).params == 5_288_548  # of torchvision's
