@@ -19,10 +19,11 @@ ops: Any = keras.ops  # whose stubs say None where tensors come
 
 @keras.saving.register_keras_serializable(package="regnet_ds")
 class GroupedConv2D(keras.layers.Layer):
-    """A 2D convolution in groups, without bias, padded symmetrically; a stride rounds up.
+    """A 2D convolution in groups, padded symmetrically; a stride rounds up.
 
-    Its only weight is ``kernel``, (kh, kw, group width, filters), as that of Keras's
-    ``Conv2D(groups=...)``. How the groups are computed depends on the device (``grouped``).
+    Its weights are ``kernel``, (kh, kw, group width, filters), as that of Keras's
+    ``Conv2D(groups=...)``, and ``bias``, (filters,), if it has one. How the groups are computed
+    depends on the device (``grouped``).
 
     Parameters
     ----------
@@ -34,6 +35,8 @@ class GroupedConv2D(keras.layers.Layer):
         Step in pixels, the same in height and width.
     groups
         Groups, a divisor of the input channels.
+    use_bias
+        Add a bias, which starts at 0. RegNets have batch norm instead; fused ones have a bias.
     kernel_initializer
         As in Keras.
     """
@@ -45,6 +48,7 @@ class GroupedConv2D(keras.layers.Layer):
         *,
         strides: int = 1,
         groups: int = 1,
+        use_bias: bool = False,
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
@@ -57,6 +61,7 @@ class GroupedConv2D(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.strides = strides
         self.groups = groups
+        self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
@@ -71,11 +76,14 @@ class GroupedConv2D(keras.layers.Layer):
             shape=(self.kernel_size, self.kernel_size, channels // self.groups, self.filters),
             initializer=self.kernel_initializer,
         )
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return maps of shape (n, ceil(h / stride), ceil(w / stride), filters)."""
         kernel = keras.ops.convert_to_tensor(self.kernel)
-        return grouped.convolve(inputs, kernel, self.strides, self.groups)
+        maps = grouped.convolve(inputs, kernel, self.strides, self.groups)
+        return ops.add(maps, self.bias) if self.use_bias else maps
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (n, ceil(h / stride), ceil(w / stride), filters)."""
@@ -91,6 +99,7 @@ class GroupedConv2D(keras.layers.Layer):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "groups": self.groups,
+            "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 
