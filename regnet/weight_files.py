@@ -204,8 +204,13 @@ def save_timm(model: keras.Model, path: str | os.PathLike[str]) -> None:
             f"the model {model.name!r} pads as tf_keras does, timm's network does not: with the "
             "same weights it would compute other logits"
         )
+    places = list(weights_of(model))
+    if not any(place.layer.endswith("_c_conv") for place in places):
+        raise ValueError(f"timm has no network of these blocks (model {model.name!r})")
     tensors: dict[str, np.ndarray] = {}
-    for place in weights_of(model):
+    for place in places:
+        if place.layer == FIRST and place.variable.shape[:2] != (3, 3):
+            raise ValueError(f"timm has no such stem (model {model.name!r})")
         key = TIMM.key(place.layer, place.name)
         if key is None:
             raise ValueError(f"timm has no {place.layer}")

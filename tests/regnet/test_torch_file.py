@@ -80,7 +80,8 @@ def test_code_is_refused_and_not_run(trap, asks_for, old, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "trap.pth"
     if old:
-        path.write_bytes(start + b"." + pickle.dumps(trap, 2))
+        start = (OLD_MAGIC, OLD_PROTOCOL, {"little_endian": True})
+        path.write_bytes(b"".join(pickle.dumps(part, 2) for part in (*start, trap)))
     else:
         archive(path, pickle.dumps(trap))
     with pytest.raises(ValueError, match=asks_for):
