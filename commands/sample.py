@@ -62,7 +62,7 @@ def sample(
         str, typer.Option(help="Drop equal: params (tuples), networks or none.")
     ] = "params",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads; by default one a core.")
+        int | None, typer.Option(min=1, help="Processes of a long draw; by default one a core.")
     ] = None,
     seed: shared.Seed = 0,
     format: shared.OutputFormat = shared.Format.TABLE,

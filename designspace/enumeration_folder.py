@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +22,7 @@ from .enumeration import FRONTS, Found, combine, empty, enumerate_chunk, plan
 from .judging import Units, strides_of
 from .level_runs import grid_of, level_runs
 from .network_rows import Chunk
+from .processes import call, process_pool
 from .spaces import FAMILIES, DesignSpace
 from .spec import require_int, require_resolution
 
@@ -158,39 +157,17 @@ def _work(
     space: DesignSpace, todo: dict[int, Chunk], units: Units, workers: int
 ) -> Iterator[tuple[int, Found]]:
     """Yield each chunk's number and result as it is done."""
-    jobs = [(i, space, chunk, units) for i, chunk in todo.items()]
-    if workers == 1 or len(jobs) < 2:
-        yield from map(_one, jobs)
+    one = partial(_one, space, units)
+    if workers == 1 or len(todo) < 2:
+        yield from map(one, todo.items())
         return
-    from concurrent.futures import ProcessPoolExecutor, as_completed  # slow to import
-    from multiprocessing import get_context
+    from concurrent.futures import as_completed  # slow to import
 
-    context = get_context("spawn")  # the parent may hold threads, which a fork would break
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=_start_worker)
-    try:
-        for future in as_completed([pool.submit(_one, job) for job in jobs]):
+    with process_pool(min(workers, len(todo)), one) as pool:
+        for future in as_completed([pool.submit(call, job) for job in todo.items()]):
             yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
-def _one(job: tuple[int, DesignSpace, Chunk, Units]) -> tuple[int, Found]:
-    i, space, chunk, units = job
+def _one(space: DesignSpace, units: Units, job: tuple[int, Chunk]) -> tuple[int, Found]:
+    i, chunk = job
     return i, enumerate_chunk(space, chunk, units)
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even if it is killed."""
-    from multiprocessing import parent_process
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    from multiprocessing import connection
-
-    connection.wait([sentinel])
-    os._exit(1)

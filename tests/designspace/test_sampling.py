@@ -19,6 +19,7 @@ from regnet_ds.designspace import (
     complexity,
     find_space,
     sample,
+    sampling,
 )
 from regnet_ds.designspace.anynet_candidates import AnynetDrawer
 from regnet_ds.designspace.blocks import BLOCKS
@@ -175,7 +176,8 @@ def test_children_are_those_that_the_generator_spawns() -> None:
 
 
 @pytest.mark.parametrize("space", ["regnetx", "anynetx-d"])
-def test_threads_decide_nothing(space: str) -> None:
+def test_processes_decide_nothing(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "ALONE", 2)
     budget = Budget(flops=(3.9e8, 4.1e8))
     generators = [rng(4), rng(4), rng(4)]
     draws = [
