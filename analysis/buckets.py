@@ -86,7 +86,7 @@ def make_buckets(
     square = np.bincount(index, (e - mean[np.searchsorted(used, index)]) ** 2, of)[used]
     return Buckets(
         index=used,
-        centre=low + (used + 0.5) * size,
+        centre=np.asarray(low + (used + 0.5) * size, dtype=np.float64),
         n=n[used],
         mean=mean,
         sd=np.sqrt(square / n[used]),

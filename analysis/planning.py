@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -69,7 +70,8 @@ def ks_curve(
     ]
     from scipy.stats import kstwo
 
-    expected = np.array([float(kstwo.mean(m)) for m in sizes])
+    law: Any = kstwo
+    expected = np.array([float(law.mean(m)) for m in sizes])
     return KSCurve(np.asarray(sizes, np.int64), np.array(means), expected, n, trials)
 
 
