@@ -24,6 +24,14 @@ def group_width(u: Uniform) -> int:
     return int(log_uniform(u(), 8, 128, 8)) if power >= 8 else power
 
 
+def parameters(u: Uniform) -> tuple[int, int, float, float, int]:
+    """Return depth, w0, wa, wm and group width of the next candidate of ``regnetx``."""
+    depth = 12 + int(u() * 17)
+    w0 = int(log_uniform(u(), 8, 256, 8))
+    wa, wm = log_uniform(u(), 8.0, 256.0, 0.1), log_uniform(u(), 2.0, 3.0, 0.001)
+    return depth, w0, wa, wm, group_width(u)
+
+
 def quantise(depth: int, w0: int, wa: float, wm: float) -> tuple[list[int], list[int], int]:
     """Return stage widths, stage depths and the highest level."""
     log_wm = math.log(wm)
@@ -58,10 +66,7 @@ def flops(widths: list[int], depths: list[int], group: int, resolution: int, cla
 def candidates(u: Uniform, low: float, high: float) -> Iterator[tuple[float, ...] | None]:
     """Yield each candidate of ``regnetx`` that has four stages and flops in range, else None."""
     while True:
-        depth = 12 + int(u() * 17)
-        w0 = int(log_uniform(u(), 8, 256, 8))
-        wa, wm = log_uniform(u(), 8.0, 256.0, 0.1), log_uniform(u(), 2.0, 3.0, 0.001)
-        group = group_width(u)
+        depth, w0, wa, wm, group = parameters(u)
         widths, depths, level = quantise(depth, w0, wa, wm)
         if len(widths) != LAST or level != LAST - 1:
             yield None

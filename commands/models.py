@@ -86,7 +86,8 @@ def make_model(
     _start_tensorflow(threads)
     from ..regnet import build
 
-    model = build(spec, input_shape=(height, width, 3), classes=classes)
+    shape = (height, width, 3)
+    model = build(spec, input_shape=shape, classes=classes, data_format="channels_last")
     return name or f"regnet{spec.block}", model
 
 

@@ -6,13 +6,14 @@ squeeze-and-excitation, an addition, the mean over the map or the fully connecte
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from .spec import NetSpec, Stage, require_int
 
 Resolution = int | tuple[int, int]
+SqueezeWidth = Callable[[float], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,12 @@ def read_resolution(text: str) -> Resolution:
 
 
 def walk(
-    spec: NetSpec, *, resolution: Resolution = 224, channels: int = 3, classes: int = 1000
+    spec: NetSpec,
+    *,
+    resolution: Resolution = 224,
+    channels: int = 3,
+    classes: int = 1000,
+    squeeze_width: SqueezeWidth = round,
 ) -> Iterator[Layer]:
     """Yield the layers of a network in the order in which they run, the input first.
 
@@ -145,6 +151,9 @@ def walk(
         Input height and width in pixels, or one number for both.
     channels, classes
         Input channels and classes of the fully connected layer, both at least 1.
+    squeeze_width
+        Makes a number of channels of block input width times ``se_ratio``; libraries differ
+        (``regnet.conventions``).
 
     Raises
     ------
@@ -162,7 +171,7 @@ def walk(
     for s, stage in enumerate(spec.stages, start=1):
         for b in range(1, stage.depth + 1):
             stride = stage.stride if b == 1 else 1
-            for layer in _block(x, stage, spec, stride, f"s{s}.b{b}"):
+            for layer in _block(x, stage, spec, stride, f"s{s}.b{b}", squeeze_width):
                 yield (x := layer)
     yield from _head(x, spec, classes)
 
@@ -189,14 +198,16 @@ def _stem(x: Layer, spec: NetSpec) -> Iterator[Layer]:
         yield Layer("stem.pool", "pool", (x.name,), x.output, out, cost, kernel=3, stride=2)
 
 
-def _block(x: Layer, stage: Stage, spec: NetSpec, stride: int, name: str) -> Iterator[Layer]:
+def _block(
+    x: Layer, stage: Stage, spec: NetSpec, stride: int, name: str, squeeze_width: SqueezeWidth
+) -> Iterator[Layer]:
     """The transform, then the shortcut, if any, and their sum (DDS figures 4 and 23)."""
     facts = spec.block_facts
     y = x
     for letter, conv in _convolutions(stage, spec, stride):
         y = convolve(y, conv, f"{name}.{letter}")
         yield y
-        squeeze = round(x.output.channels * spec.se_ratio) if letter == "b" else 0
+        squeeze = squeeze_width(x.output.channels * spec.se_ratio) if letter == "b" else 0
         if squeeze:  # none where it rounds to nothing, as in pycls
             y = squeeze_excite(y, squeeze, spec.activation, f"{name}.se")
             yield y

@@ -3,36 +3,33 @@
 Candidates come in blocks of 65,536; block k draws from the k-th child that the generator
 spawns, by inverse CDF from ``random()`` alone. So ``sample(n)`` is a prefix of
 ``sample(n + m)``, and nothing but the seed decides which networks there are: neither how many
-threads draw, nor which other budgets are sampled beside.
+processes draw, nor which other budgets are sampled beside.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import cast
 
 import numpy as np
 
-from .anynet_candidates import AnynetDrawer
-from .arrays import Ints
 from .blocks import STEM_FACTS
 from .budget import Budget
-from .candidates import BATCH, BLOCK, Candidates, join
-from .feasibility import require_feasible
-from .judging import REASONS, Judge, Judged, Units, strides_of, to_population
+from .drawing.block_work import Block, BlockWork
+from .drawing.candidates import BLOCK, Candidates, join
+from .drawing.feasibility import require_feasible
+from .drawing.judging import REASONS, Units, strides_of, to_population
+from .drawing.seen import Seen
 from .population import Population, concatenate
-from .regnet_candidates import RegnetDrawer
-from .seen import Seen
+from .processes import in_order
 from .spaces import DesignSpace
 from .spec import require_resolution
 
 PART = 4096  # networks that make up a population; smaller ones are slow to count
+ALONE = 128  # blocks drawn in this process, half a second, before others are started
 IDLE_BLOCKS = 256  # give up after this many blocks without a new network
 UNIQUE = ("params", "networks", "none")
-_T = TypeVar("_T")
 DEFAULT_UNITS = Units()
 MOST_REMEMBERED = 10**8  # networks above which duplicates are not looked for
 
@@ -90,7 +87,9 @@ def sample(
         ``params`` drops equal parameter tuples (as pycls does), ``networks`` equal
         architectures, ``none`` nothing; above 10^8 networks it must be ``none``.
     workers
-        Threads that draw blocks; they decide nothing but the time.
+        Processes that draw blocks; they decide nothing but the time. They are started only
+        for draws that take longer than their start; a script that asks for several needs
+        ``if __name__ == "__main__":`` (``multiprocessing``, start method spawn).
     progress
         Called after each block with the networks found and the candidates tried.
 
@@ -171,7 +170,7 @@ class Regime:
         """Whether all networks are found."""
         return self.found == self.n
 
-    def take(self, block: _Block) -> Candidates:
+    def take(self, block: Block) -> Candidates:
         """Count a block and return its new networks; ValueError after too many without any."""
         position = block.accepted.position
         new = np.ones(len(position), dtype=np.bool_)
@@ -216,21 +215,15 @@ def stream(
     require_resolution(STEM_FACTS[space.stem_type].total_stride * least, units.resolution)
     for regime in regimes:
         require_feasible(space, regime.budget, units)
-    drawer = RegnetDrawer(space) if space.family == "regnet" else AnynetDrawer(space)
-
-    def work(child: np.random.Generator) -> dict[int, _Block]:
-        wanted = [i for i, regime in enumerate(regimes) if not regime.done]
-        parts: dict[int, list[Judged]] = {i: [] for i in wanted}
-        for batch in drawer.draw(child):
-            judge = Judge(batch, units)
-            for i in wanted:
-                parts[i].append(judge.verdict(regimes[i].budget))
-        return {i: _block(parts[i], regimes[i].unique) for i in wanted}
-
+    work = BlockWork(space, units, tuple((regime.budget, regime.unique) for regime in regimes))
+    jobs = (
+        (child, [i for i, regime in enumerate(regimes) if not regime.done])
+        for child in _children(rng)
+    )
     waiting: list[list[Candidates]] = [[] for _ in regimes]
     used = 0
     try:
-        for found in _in_order(work, _children(rng), workers):
+        for found in in_order(work, jobs, workers, alone=ALONE):
             used += 1
             for i, block in found.items():
                 if regimes[i].done:
@@ -245,40 +238,6 @@ def stream(
         rng.spawn(used)  # so that the next population of this generator has other candidates
 
 
-@dataclass(frozen=True)
-class _Block:
-    """The accepted candidates of a block, what identifies each, and where the others fell."""
-
-    accepted: Candidates
-    keys: Ints
-    fell: dict[str, Ints]
-
-    def rejections(self, used: int) -> dict[str, int]:
-        """Return how many of the first ``used`` candidates fell by each reason."""
-        counts = {name: int(np.searchsorted(at, used)) for name, at in self.fell.items()}
-        accepted = int(np.searchsorted(self.accepted.position, used))
-        return {**counts, "stages": used - accepted - sum(counts.values())}
-
-
-def _block(parts: Sequence[Judged], unique: str) -> _Block:
-    accepted = join([part.accepted for part in parts])
-    fell = {
-        name: np.concatenate([i * BATCH + part.fell[name] for i, part in enumerate(parts)])
-        for name in parts[0].fell
-    }
-    return _Block(accepted, _keys(accepted, unique), fell)
-
-
-def _keys(accepted: Candidates, unique: str) -> Ints:
-    """Return what makes two accepted candidates equal, shape (n, k)."""
-    if unique == "params":
-        return accepted.codes()
-    depths = accepted.stage_depths.astype(np.int64)
-    stages = (accepted.stage_widths, depths, accepted.stage_group_widths)
-    ratios = accepted.stage_bottleneck_ratios
-    return np.concatenate([*stages, np.ascontiguousarray(ratios).view(np.int64)], axis=1)
-
-
 def _children(rng: np.random.Generator) -> Iterator[np.random.Generator]:
     """Yield what ``rng.spawn(1)`` would, one after the other, without waiting for their use."""
     kind = type(rng.bit_generator)
@@ -291,24 +250,3 @@ def _children(rng: np.random.Generator) -> Iterator[np.random.Generator]:
         )
         yield np.random.Generator(kind(child))
         k += 1
-
-
-def _in_order(
-    work: Callable[[np.random.Generator], _T],
-    children: Iterator[np.random.Generator],
-    workers: int,
-) -> Iterator[_T]:
-    """Yield the work on each child in turn; the first alone, the others on threads ahead."""
-    yield work(next(children))
-    if workers == 1:
-        yield from map(work, children)
-    with ThreadPoolExecutor(workers) as pool:
-        ahead: deque[Future[_T]] = deque()
-        try:
-            while True:
-                while len(ahead) < workers + 1:
-                    ahead.append(pool.submit(work, next(children)))
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()

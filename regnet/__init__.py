@@ -2,7 +2,19 @@
 
 from ..designspace import canonical
 from . import accounting
+from .conventions import CONVENTIONS, Convention
 from .layers import BatchNorm, GroupedConv2D
 from .model import build
+from .weight_files import load_weights, save_timm
 
-__all__ = ["BatchNorm", "GroupedConv2D", "accounting", "build", "canonical"]
+__all__ = [
+    "CONVENTIONS",
+    "BatchNorm",
+    "Convention",
+    "GroupedConv2D",
+    "accounting",
+    "build",
+    "canonical",
+    "load_weights",
+    "save_timm",
+]

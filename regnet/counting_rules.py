@@ -99,8 +99,8 @@ def _separable_conv(call: Call) -> Cost:
 
 
 def _grouped_conv(call: Call) -> Cost:
-    acts = elements(call.output)
-    return Cost(acts // call.output[-1] * _weights(call.layer.kernel), 0, acts)
+    positions = elements(call.output) // call.output[-1]
+    return _affine(call, positions * _weights(call.layer.kernel))
 
 
 def _dense(call: Call) -> Cost:

@@ -63,35 +63,50 @@ def native_is_fast() -> bool:
     return True
 
 
-def convolve(x: Tensor, kernel: Tensor, stride: int, groups: int) -> Tensor:
-    """Convolve (n, h, w, c) with symmetric zero padding of half the kernel; a stride rounds up."""
+def convolve(
+    x: Tensor, kernel: Tensor, stride: int, groups: int, padding: str = "symmetric"
+) -> Tensor:
+    """Convolve (n, h, w, c), zero-padded as ``padding_before`` says; a stride rounds up."""
     if native_is_fast():
-        return _native(x, kernel, stride)
+        return _native(x, kernel, stride, padding)
     if groups == 1:
         pointwise = kernel.shape[0] == kernel.shape[1] == 1
-        return _pointwise(x, kernel, stride) if pointwise else _convolve(x, kernel, stride)
+        if pointwise:
+            return _pointwise(x, kernel, stride)
+        return _convolve(x, kernel, stride, padding)
     h, w = x.shape[1:3]
     if h and w and h * w <= DENSE_PIXELS:
-        return _dense_in_space(x, kernel, stride, groups)
-    return _packed(x, kernel, stride, groups)
+        return _dense_in_space(x, kernel, stride, groups, padding)
+    return _packed(x, kernel, stride, groups, padding)
 
 
-def _convolve(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+def padding_before(size: int, kernel_size: int, stride: int, padding: str) -> int:
+    """Return the zeros before the first pixel of a row or column.
+
+    ``symmetric``, as in PyTorch, is half the kernel on either side; ``same``, as in TensorFlow,
+    is as few as cover the map, the odd one behind. They differ only where a stride divides.
+    """
+    if padding == "symmetric":
+        return kernel_size // 2
+    return max((-(-size // stride) - 1) * stride + kernel_size - size, 0) // 2
+
+
+def _convolve(x: Tensor, kernel: Tensor, stride: int, padding: str = "symmetric") -> Tensor:
     """Dense convolution; TensorFlow's SAME pads evenly only without a stride."""
-    if stride == 1:
-        return ops.conv(x, kernel, padding="same", data_format="channels_last")
+    if stride == 1 or padding == "same":
+        return ops.conv(x, kernel, stride, padding="same", data_format="channels_last")
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         p, q = kernel.shape[0] // 2, kernel.shape[1] // 2
-        padding: Any = [[0, 0], [p, p], [q, q], [0, 0]]
-        return tf.nn.conv2d(x, kernel, stride, padding)
-    return _native(x, kernel, stride)
+        borders: Any = [[0, 0], [p, p], [q, q], [0, 0]]
+        return tf.nn.conv2d(x, kernel, stride, borders)
+    return _native(x, kernel, stride, padding)
 
 
-def _native(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
-    if stride == 1:
-        return ops.conv(x, kernel, padding="same", data_format="channels_last")
+def _native(x: Tensor, kernel: Tensor, stride: int, padding: str = "symmetric") -> Tensor:
+    if stride == 1 or padding == "same":
+        return ops.conv(x, kernel, stride, padding="same", data_format="channels_last")
     p, q = kernel.shape[0] // 2, kernel.shape[1] // 2
     x = ops.pad(x, [[0, 0], [p, p], [q, q], [0, 0]])
     return ops.conv(x, kernel, stride, padding="valid", data_format="channels_last")
@@ -122,7 +137,9 @@ def _every(x: Tensor, stride: int) -> Tensor:
     return tf.reshape(x, (-1, h // stride, w // stride, c))
 
 
-def _packed(x: Tensor, kernel: Tensor, stride: int, groups: int) -> Tensor:
+def _packed(
+    x: Tensor, kernel: Tensor, stride: int, groups: int, padding: str = "symmetric"
+) -> Tensor:
     """One dense convolution a pack of groups, with zeros between the groups of a pack."""
     width_in, filters = kernel.shape[2], kernel.shape[3]
     width_out = filters // groups
@@ -133,12 +150,12 @@ def _packed(x: Tensor, kernel: Tensor, stride: int, groups: int) -> Tensor:
         )
     packs = [min(pack, groups - first) for first in range(0, groups, pack)]
     if len(packs) == 1:
-        return _convolve(x, kernel, stride)
+        return _convolve(x, kernel, stride, padding)
     maps = _split(x, [n * width_in for n in packs])
     kernels = _split(kernel, [n * width_out for n in packs])
     kernels[-1] = kernels[-1][:, :, : maps[-1].shape[-1]]
     pairs = zip(maps, kernels, strict=True)
-    return ops.concatenate([_convolve(m, k, stride) for m, k in pairs], axis=-1)
+    return ops.concatenate([_convolve(m, k, stride, padding) for m, k in pairs], axis=-1)
 
 
 def _split(x: Tensor, sizes: list[int]) -> list[Tensor]:
@@ -151,10 +168,12 @@ def _split(x: Tensor, sizes: list[int]) -> list[Tensor]:
     return list(ops.split(x, cuts, axis=-1))
 
 
-def _dense_in_space(x: Tensor, kernel: Tensor, stride: int, groups: int) -> Tensor:
+def _dense_in_space(
+    x: Tensor, kernel: Tensor, stride: int, groups: int, padding: str = "symmetric"
+) -> Tensor:
     """One matrix a group from all pixels of a map to all others, in one batched product."""
     h, w = x.shape[1:3]
-    taps = taps_between(h, w, kernel.shape[:2], stride)
+    taps = taps_between(h, w, kernel.shape[:2], stride, padding)
     n_in, n_out, n_taps = taps.shape
     width_in, width_out = kernel.shape[2], kernel.shape[3] // groups
     taps = ops.convert_to_tensor(taps.reshape(n_in * n_out, n_taps), dtype=kernel.dtype)
@@ -169,11 +188,15 @@ def _dense_in_space(x: Tensor, kernel: Tensor, stride: int, groups: int) -> Tens
 
 
 @cache
-def taps_between(h: int, w: int, kernel_size: tuple[int, int], stride: int) -> np.ndarray:
+def taps_between(
+    h: int, w: int, kernel_size: tuple[int, int], stride: int, padding: str = "symmetric"
+) -> np.ndarray:
     """Return which kernel tap joins two pixels, 0 or 1 of shape (input, output, tap)."""
     rows, columns = (
         np.arange(size)[:, None, None]
-        == np.arange(0, size, stride)[:, None] + np.arange(k) - k // 2
+        == np.arange(0, size, stride)[:, None]
+        + np.arange(k)
+        - padding_before(size, k, stride, padding)
         for size, k in zip((h, w), kernel_size, strict=True)
     )
     taps = np.einsum("iot,jpu->ijoptu", rows, columns)

@@ -1,8 +1,8 @@
 """The Keras layers that RegNets need and Keras lacks, or has slower or with other padding.
 
-Convolutions and pooling pad alike on every side, as in PyTorch, and a stride rounds up. All take
-channels last and every dtype policy; under a mixed one the statistics of batch norm and its
-arithmetic stay in float32.
+Convolutions and pooling pad alike on every side, as in PyTorch, and a stride rounds up; a
+convolution may pad as TensorFlow does. All take channels last and every dtype policy; under a
+mixed one the statistics of batch norm and its arithmetic stay in float32.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import Any
 
 import keras
 
+from ..designspace.spec import require_choice
 from . import grouped
+from .conventions import PADDINGS
 
 Tensor = Any
 ops: Any = keras.ops  # whose stubs say None where tensors come
@@ -19,10 +21,11 @@ ops: Any = keras.ops  # whose stubs say None where tensors come
 
 @keras.saving.register_keras_serializable(package="regnet_ds")
 class GroupedConv2D(keras.layers.Layer):
-    """A 2D convolution in groups, without bias, padded symmetrically; a stride rounds up.
+    """A 2D convolution in groups; a stride rounds up.
 
-    Its only weight is ``kernel``, (kh, kw, group width, filters), as that of Keras's
-    ``Conv2D(groups=...)``. How the groups are computed depends on the device (``grouped``).
+    Its weights are ``kernel``, (kh, kw, group width, filters), as that of Keras's
+    ``Conv2D(groups=...)``, and ``bias``, (filters,), if it has one. How the groups are computed
+    depends on the device (``grouped``).
 
     Parameters
     ----------
@@ -34,6 +37,11 @@ class GroupedConv2D(keras.layers.Layer):
         Step in pixels, the same in height and width.
     groups
         Groups, a divisor of the input channels.
+    padding
+        ``symmetric``: half the kernel on every side, as in PyTorch. ``same``, as in TensorFlow:
+        with a stride an even map is padded on the lower right alone.
+    use_bias
+        Add a bias, which starts at 0. RegNets have batch norm instead; fused ones have a bias.
     kernel_initializer
         As in Keras.
     """
@@ -45,6 +53,8 @@ class GroupedConv2D(keras.layers.Layer):
         *,
         strides: int = 1,
         groups: int = 1,
+        padding: str = "symmetric",
+        use_bias: bool = False,
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
@@ -53,10 +63,13 @@ class GroupedConv2D(keras.layers.Layer):
             raise ValueError(f"kernel_size must be odd, got {kernel_size}")
         if filters % groups:
             raise ValueError(f"groups {groups} do not divide the filters {filters}")
+        require_choice("padding", padding, PADDINGS)
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
         self.groups = groups
+        self.padding = padding
+        self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
@@ -71,11 +84,14 @@ class GroupedConv2D(keras.layers.Layer):
             shape=(self.kernel_size, self.kernel_size, channels // self.groups, self.filters),
             initializer=self.kernel_initializer,
         )
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return maps of shape (n, ceil(h / stride), ceil(w / stride), filters)."""
         kernel = keras.ops.convert_to_tensor(self.kernel)
-        return grouped.convolve(inputs, kernel, self.strides, self.groups)
+        maps = grouped.convolve(inputs, kernel, self.strides, self.groups, self.padding)
+        return ops.add(maps, self.bias) if self.use_bias else maps
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (n, ceil(h / stride), ceil(w / stride), filters)."""
@@ -91,6 +107,8 @@ class GroupedConv2D(keras.layers.Layer):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "groups": self.groups,
+            "padding": self.padding,
+            "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 

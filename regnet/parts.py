@@ -79,6 +79,7 @@ class Settings:
     policy: Any  # keras.DTypePolicy
     drop: DropRates
     zero_gammas: frozenset[str] = frozenset()
+    padding: str = "symmetric"
 
 
 def apply(layer: Layer, inputs: list[Tensor], settings: Settings) -> Tensor:
@@ -102,7 +103,7 @@ def _conv(layer: Layer, inputs: list[Tensor], settings: Settings) -> Tensor:
             filters, 1, use_bias=False, data_format="channels_last", **common
         )
     else:
-        conv = GroupedConv2D(filters, layer.kernel, **common)
+        conv = GroupedConv2D(filters, layer.kernel, padding=settings.padding, **common)
     norm = BatchNorm(
         momentum=BN_MOMENTUM,
         epsilon=BN_EPSILON,
@@ -114,13 +115,15 @@ def _conv(layer: Layer, inputs: list[Tensor], settings: Settings) -> Tensor:
 
 
 def _pool(layer: Layer, inputs: list[Tensor], settings: Settings) -> Tensor:
-    pool = SymmetricMaxPooling2D(
-        layer.kernel,
-        layer.stride,
-        data_format="channels_last",
-        dtype=settings.policy,
-        name=_keras_name(layer),
-    )
+    common: dict[str, Any] = {
+        "data_format": "channels_last",
+        "dtype": settings.policy,
+        "name": _keras_name(layer),
+    }
+    if settings.padding == "same":
+        pool: Any = keras.layers.MaxPooling2D(layer.kernel, layer.stride, padding="same", **common)
+    else:
+        pool = SymmetricMaxPooling2D(layer.kernel, layer.stride, **common)
     return pool(inputs[0])
 
 

@@ -142,7 +142,13 @@ def train(
     recipe = _narrowed(recipe, data)
     batches = training_batches(data, recipe, seed)
     height, width = data.image_size
-    model = build(spec, input_shape=(height, width, 3), classes=data.classes, seed=seed)
+    model = build(
+        spec,
+        input_shape=(height, width, 3),
+        classes=data.classes,
+        seed=seed,
+        data_format="channels_last",
+    )
     built = time.perf_counter()
     run = _Run(model, recipe, batches, on_epoch)
     run.all_epochs()

@@ -19,15 +19,16 @@ from regnet_ds.designspace import (
     complexity,
     find_space,
     sample,
+    sampling,
 )
-from regnet_ds.designspace.anynet_candidates import AnynetDrawer
 from regnet_ds.designspace.blocks import BLOCKS
-from regnet_ds.designspace.candidates import BLOCK, join
 from regnet_ds.designspace.constraints import bounds, fixed, stages, with_law
-from regnet_ds.designspace.judging import REASONS, Judge, Units, count
+from regnet_ds.designspace.drawing.anynet import AnynetDrawer
+from regnet_ds.designspace.drawing.candidates import BLOCK, join
+from regnet_ds.designspace.drawing.judging import REASONS, Judge, Units, count
+from regnet_ds.designspace.drawing.regnet import RegnetDrawer
 from regnet_ds.designspace.laws import Choice, LogUniform, PowerOfTwo, Uniform
 from regnet_ds.designspace.linear import levels, quantise, stages_of
-from regnet_ds.designspace.regnet_candidates import RegnetDrawer
 from regnet_ds.designspace.sampling import _children, sample_regimes
 
 FOUR_GIGA = Budget(flops=(3.8e9, 4.2e9))
@@ -175,7 +176,8 @@ def test_children_are_those_that_the_generator_spawns() -> None:
 
 
 @pytest.mark.parametrize("space", ["regnetx", "anynetx-d"])
-def test_threads_decide_nothing(space: str) -> None:
+def test_processes_decide_nothing(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "ALONE", 2)
     budget = Budget(flops=(3.9e8, 4.1e8))
     generators = [rng(4), rng(4), rng(4)]
     draws = [

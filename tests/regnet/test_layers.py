@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from regnet_ds.regnet import BatchNorm, GroupedConv2D, grouped
+from regnet_ds.regnet import BatchNorm, GroupedConv2D, accounting, grouped
 from regnet_ds.regnet.layers import DropPath, SymmetricMaxPooling2D
 
 
@@ -46,6 +46,20 @@ def test_grouped_convolution_equals_keras(h, w, group_width, groups, strides):
     theirs.set_weights(ours.get_weights())
     for a, b in zip(value_and_gradients(ours, x), value_and_gradients(theirs, x), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5 * float(tf.reduce_max(abs(b))))
+
+
+def test_a_bias_is_added_counted_and_serialised():
+    x = np.random.default_rng(8).normal(size=(2, 6, 6, 8)).astype(np.float32)
+    plain, biased = GroupedConv2D(4, groups=2), GroupedConv2D(4, groups=2, use_bias=True)
+    y = plain(x)
+    biased.build(x.shape)
+    biased.set_weights([*plain.get_weights(), np.array([1, 2, 3, 4], np.float32)])
+    np.testing.assert_allclose(biased(x), y + np.array([1, 2, 3, 4]), rtol=1e-6, atol=1e-6)
+    assert [len(layer.weights) for layer in (plain, biased)] == [1, 2]
+    assert GroupedConv2D.from_config(biased.get_config()).use_bias
+    assert not GroupedConv2D(4).use_bias
+    (row,) = accounting.by_layer(keras.Sequential([keras.Input((6, 6, 8)), biased]))
+    assert (row.bias_adds, row.params) == (4 * 36, 9 * 4 * 4 + 4)
 
 
 def test_every_way_of_computing_agrees():
