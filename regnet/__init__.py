@@ -5,6 +5,7 @@ from . import accounting
 from .conventions import CONVENTIONS, Convention
 from .layers import BatchNorm, GroupedConv2D
 from .model import build
+from .weight_files import load_weights, save_timm
 
 __all__ = [
     "CONVENTIONS",
@@ -14,4 +15,6 @@ __all__ = [
     "accounting",
     "build",
     "canonical",
+    "load_weights",
+    "save_timm",
 ]
