@@ -35,7 +35,7 @@ def facts(
 
     Example: regnet-ds data facts digits
     """
-    from ..designspace.columns import require_suffix
+    from ..designspace.tables.columns import require_suffix
     from ..search.datasets import load_dataset
 
     if out is not None:
