@@ -14,7 +14,9 @@ from . import shared, space_show
 
 app = typer.Typer(no_args_is_help=True, help="Design spaces: their sizes and all their networks.")
 space_show.add(app)
-Name = Annotated[str | None, typer.Argument(help="A design space; all of them if left out.")]
+Name = Annotated[
+    str | None, typer.Argument(help="A design space, or a .yaml file of one; all if left out.")
+]
 
 
 @app.command("count")
@@ -27,8 +29,8 @@ def count(
 
     Example: regnet-ds space count anynetx-e
     """
-    from ..designspace.columns import require_suffix
     from ..designspace.counting import sizes
+    from ..designspace.tables.columns import require_suffix
 
     if out is not None:
         require_suffix(out)
@@ -38,7 +40,9 @@ def count(
 @app.command("enumerate")
 def enumerate_(
     out: Annotated[Path, typer.Option(help="A folder; the same command goes on in it.")],
-    name: Annotated[str, typer.Argument(help="A space of RegNets.")] = "regnetx",
+    name: Annotated[
+        str, typer.Argument(help="A space of RegNets, or a .yaml file of one.")
+    ] = "regnetx",
     workers: Annotated[int, typer.Option(min=1, help="Processes; they decide nothing else.")] = 2,
     resolution: shared.Resolution = 224,
     classes: shared.Classes = 1000,
@@ -52,9 +56,9 @@ def enumerate_(
 
     Example: regnet-ds space enumerate regnetx --out regnetx-all
     """
-    from ..designspace.enumeration_folder import enumerate_space
-    from ..designspace.enumeration_tables import by_regime, write_tables
-    from ..designspace.judging import Units
+    from ..designspace.drawing.judging import Units
+    from ..designspace.enumeration.folder import enumerate_space
+    from ..designspace.enumeration.tables import by_regime, write_tables
     from ..designspace.space_catalogue import find_space
 
     space, units = find_space(name), Units(resolution, classes)
