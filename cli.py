@@ -30,6 +30,7 @@ COMMANDS = {
     "tune": "tune",
     "edf": "figures",
     "plot": "figures",
+    "data": "data",
     "quickstart": "quickstart",
 }
 HELP = """A toolkit for network design spaces: sample, account, train, compare and tune RegNets.
