@@ -3,6 +3,7 @@
 from ..designspace import canonical
 from . import accounting
 from .conventions import CONVENTIONS, Convention
+from .fusing import fuse
 from .layers import BatchNorm, GroupedConv2D
 from .model import build
 from .weight_files import load_weights, save_timm
@@ -15,6 +16,7 @@ __all__ = [
     "accounting",
     "build",
     "canonical",
+    "fuse",
     "load_weights",
     "save_timm",
 ]

@@ -104,7 +104,8 @@ class FixedScales:
 
 def _apply(layer: keras.layers.Layer, inputs: list[Tensor]) -> Tensor:
     if isinstance(layer, GroupedConv2D) and _is_plain_grouped(layer):
-        return convolve(inputs[0], read(layer.kernel), layer.strides, layer.groups)
+        kernel, strides = read(layer.kernel), layer.strides
+        return convolve(inputs[0], kernel, strides, layer.groups, layer.padding)
     if isinstance(layer, PointwiseConv2D) and _is_plain(layer):
         return convolve(inputs[0], read(layer.kernel), layer.strides[0], layer.groups)
     if type(layer) is keras.layers.ReLU and _is_plain_relu(layer):
@@ -115,8 +116,7 @@ def _apply(layer: keras.layers.Layer, inputs: list[Tensor]) -> Tensor:
 
 
 def _is_plain_grouped(layer: GroupedConv2D) -> bool:
-    plain = not layer.use_bias and layer.padding == "symmetric"
-    return plain and layer.compute_dtype == layer.variable_dtype
+    return not layer.use_bias and layer.compute_dtype == layer.variable_dtype
 
 
 def _is_plain(layer: keras.layers.Conv2D) -> bool:
