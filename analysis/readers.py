@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..designspace.columns import SUFFIXES, read_columns
 from ..designspace.record import SCHEMA, STAGE_KEYS
+from ..designspace.tables.columns import SUFFIXES, read_columns
 from .metrics import METRICS
 from .records import RECORD_KEYS, RESULT_KEYS
 

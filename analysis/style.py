@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.style import context
 
 from ..designspace.atomic import whole_file
-from ..designspace.columns import require_suffix
+from ..designspace.tables.columns import require_suffix
 
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, ORANGE, SKY, BLACK = "#CC79A7", "#E69F00", "#56B4E9", "#000000"

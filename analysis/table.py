@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from ..designspace.arrays import Bools, Column
-from ..designspace.columns import Columns
 from ..designspace.record import STAGE_KEYS
+from ..designspace.tables.columns import Columns
 from .metrics import nearest
 from .readers import REPLICATE, bad_cell, is_file_of_rows, numbers, read_file, typed
 from .records import PARAMETER_KEYS, Status

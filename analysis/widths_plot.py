@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from ..designspace.explaining import Explanation
+from ..designspace.widths.explaining import Explanation
 from .style import BLACK, BLUE, VERMILLION, add_caption, figure_style, new_figure
 
 

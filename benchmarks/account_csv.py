@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from regnet_ds.designspace import SPACES, complexity, sample
-from regnet_ds.designspace.columns import write_columns
+from regnet_ds.designspace.tables.columns import write_columns
 from side_by_side import spread, wall_seconds
 
 N, N_SCALAR, RUNS = 100_000, 2_000, 5

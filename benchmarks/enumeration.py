@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from regnet_ds.designspace.counting import sizes
-from regnet_ds.designspace.enumeration_tables import markdown
+from regnet_ds.designspace.enumeration.tables import markdown
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "design-space-sizes.md"
 CODE = """
@@ -24,7 +24,7 @@ import json, resource, sys, time
 from pathlib import Path
 from regnet_ds.designspace import find_space
 from regnet_ds.designspace.constraints import with_law
-from regnet_ds.designspace.enumeration_folder import enumerate_space
+from regnet_ds.designspace.enumeration.folder import enumerate_space
 from regnet_ds.designspace.laws import Choice
 
 if __name__ == "__main__":

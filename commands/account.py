@@ -32,8 +32,8 @@ def account(
 
     Example: regnet-ds account nets.csv --out counted.csv
     """
-    from ..designspace.columns import require_suffix
-    from ..designspace.reading import read_population
+    from ..designspace.tables.columns import require_suffix
+    from ..designspace.tables.reading import read_population
 
     if out is not None:
         require_suffix(out)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..designspace.columns import Columns
+from ..designspace.tables.columns import Columns
 from . import models, shared
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def bench(
     """
     import math
 
-    from ..designspace.columns import require_suffix
+    from ..designspace.tables.columns import require_suffix
 
     if out is not None:
         require_suffix(out)

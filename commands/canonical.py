@@ -104,7 +104,7 @@ def foreign(
     names: list[str], library: Library, source: Source, study: str | None
 ) -> dict[str, dict[str, Any]]:
     """Return the configurations that a library reads, by canonical name."""
-    from ..designspace.formats import canonical_as
+    from ..designspace.foreign.formats import canonical_as
 
     if library is Library.PYCLS:
         trees: dict[str, dict[str, Any]] = {}

@@ -9,11 +9,11 @@ import typer
 
 from ..designspace.blocks import BLOCKS, GROUPED, block_name
 from ..designspace.breakdown import SHAPE, costs_record, layer_columns, part_columns
-from ..designspace.columns import Columns
 from ..designspace.layers import height_and_width, read_resolution
 from ..designspace.memory import BYTES
 from ..designspace.record import Record, to_record
 from ..designspace.spec import NetSpec, require_resolution
+from ..designspace.tables.columns import Columns
 from . import shared
 
 KEYS = (
@@ -66,7 +66,7 @@ def describe(
 
     Example: regnet-ds describe RegNetY-200MF --layers --format csv
     """
-    from ..designspace.columns import require_suffix
+    from ..designspace.tables.columns import require_suffix
 
     if out is not None:
         require_suffix(out)

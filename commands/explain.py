@@ -31,8 +31,8 @@ def explain(
     Example: regnet-ds explain depth=13 w0=24 wa=36.44 wm=2.49 group_width=8
     """
     from ..designspace.catalogue import canonical, canonical_name
-    from ..designspace.columns import require_suffix
-    from ..designspace.explaining import explain as explained
+    from ..designspace.tables.columns import require_suffix
+    from ..designspace.widths.explaining import explain as explained
     from .describe import read_parameters
 
     if out is not None:

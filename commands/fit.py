@@ -11,7 +11,7 @@ import typer
 from . import shared
 
 if TYPE_CHECKING:
-    from ..designspace.fitting import Fit
+    from ..designspace.widths.fitting import Fit
 
 SHOW = ("depth", "stage_widths", "e_fit", "fit_w0", "fit_wa", "fit_wm", "e_line")
 SHOW_ONE = ("widths", "fit", "error", "w0", "wa", "wm")
@@ -43,7 +43,7 @@ def fit(
 
     Example: regnet-ds fit population.csv --out fitted.csv
     """
-    from ..designspace.columns import SUFFIXES, require_suffix
+    from ..designspace.tables.columns import SUFFIXES, require_suffix
 
     if out is not None:
         require_suffix(out)
@@ -61,7 +61,7 @@ def fit(
 
 
 def _fits(label: str, widths: Sequence[float], wm_range: tuple[float, float]) -> list[Any]:
-    from ..designspace.fitting import fit_line, fit_quantised
+    from ..designspace.widths.fitting import fit_line, fit_quantised
 
     fits: dict[str, Fit] = {
         "line": fit_line(widths),
@@ -85,9 +85,9 @@ def _fits(label: str, widths: Sequence[float], wm_range: tuple[float, float]) ->
 
 def _width_lists(what: str) -> dict[str, Sequence[float]]:
     """Return the widths to fit, by label: as given, or those of a model by name."""
-    from ..designspace.efficientnet import EfficientNet
-    from ..designspace.landmarks import block_widths_of, find_network
     from ..designspace.linear import quantise
+    from ..designspace.widths.efficientnet import EfficientNet
+    from ..designspace.widths.landmarks import block_widths_of, find_network
 
     if "," in what or what[:1].isdigit():
         return {"given": _read_widths(what)}
@@ -135,8 +135,8 @@ def _fit_file(
 ) -> None:
     import numpy as np
 
-    from ..designspace.fitting import block_widths, fit_line_batch, fit_quantised_batch
-    from ..designspace.reading import read_population
+    from ..designspace.tables.reading import read_population
+    from ..designspace.widths.fitting import block_widths, fit_line_batch, fit_quantised_batch
 
     population = read_population(path)
     few = np.flatnonzero(population.depth < 2)

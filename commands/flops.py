@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..designspace.columns import Columns
+from ..designspace.tables.columns import Columns
 from . import models, shared
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def flops(
 
     Example: regnet-ds flops RegNetY-400MF --by total
     """
-    from ..designspace.columns import require_suffix
+    from ..designspace.tables.columns import require_suffix
 
     if out is not None:
         require_suffix(out)

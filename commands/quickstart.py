@@ -240,7 +240,7 @@ def _beyond(counts: dict[str, int], models: int) -> dict[str, int]:
 def write_population(plan: Plan) -> list[tuple[str, Path]]:
     """Write the trained population as CSV."""
     from ..analysis.table import load_table, to_columns
-    from ..designspace.columns import write_columns
+    from ..designspace.tables.columns import write_columns
 
     path = plan.folder / "population.csv"
     write_columns(to_columns(load_table(plan.storage, POPULATION)), path)

@@ -14,7 +14,7 @@ import typer
 from . import shared
 
 if TYPE_CHECKING:
-    from ..designspace.judging import Units
+    from ..designspace.drawing.judging import Units
     from ..designspace.population import Population
     from ..designspace.sampling import Regime
     from ..designspace.spaces import DesignSpace
@@ -75,10 +75,10 @@ def sample(
     Example: regnet-ds sample --space anynetx-e --flops 400M,1.6G --tolerance 1% --out nets.csv
     """
     from ..designspace.budget import Budget
-    from ..designspace.columns import require_suffix
-    from ..designspace.judging import Units
+    from ..designspace.drawing.judging import Units
     from ..designspace.sampling import Regime
     from ..designspace.space_catalogue import find_space
+    from ..designspace.tables.columns import require_suffix
 
     suffix = require_suffix(out) if out is not None else ""
     budgets: dict[str, Budget] = {}
@@ -167,7 +167,7 @@ class _Draw:
     def to_parquet(self, regime: Regime, path: Path) -> None:
         """Write the networks of one regime as they are found."""
         from ..designspace.atomic import whole_file
-        from ..designspace.parquet_stream import write_population_parts
+        from ..designspace.tables.parquet_stream import write_population_parts
 
         parts = (part for _, part in self.stream([regime]))
         with whole_file(path) as temporary:

@@ -9,9 +9,9 @@ import typer
 from . import shared
 
 if TYPE_CHECKING:
-    from ..designspace.efficientnet import EfficientNet
     from ..designspace.scaling import ScalingFactors
     from ..designspace.spec import NetSpec
+    from ..designspace.widths.efficientnet import EfficientNet
 
 SHOW = (
     "network",
@@ -60,8 +60,8 @@ def scale(
 
     Example: regnet-ds scale resnet-50 --factor 2 --type dwr --format json
     """
-    from ..designspace.columns import require_suffix
     from ..designspace.scaling import FAST, family_factors, scale_resolution, scaling_factors
+    from ..designspace.tables.columns import require_suffix
 
     if out is not None:
         require_suffix(out)
@@ -88,7 +88,7 @@ def scale(
 
 
 def _network(what: list[str]) -> tuple[str, NetSpec | EfficientNet]:
-    from ..designspace.landmarks import find_network
+    from ..designspace.widths.landmarks import find_network
     from .describe import read_parameters
 
     if len(what) == 1 and "=" not in what[0]:
@@ -97,8 +97,8 @@ def _network(what: list[str]) -> tuple[str, NetSpec | EfficientNet]:
 
 
 def _scaled(net: NetSpec | EfficientNet, factors: ScalingFactors) -> NetSpec | EfficientNet:
-    from ..designspace.efficientnet import EfficientNet, scale_efficientnet
     from ..designspace.scaling import scale
+    from ..designspace.widths.efficientnet import EfficientNet, scale_efficientnet
 
     if isinstance(net, EfficientNet):
         return scale_efficientnet(net, factors)
@@ -109,9 +109,9 @@ def _row(
     label: str, net: NetSpec | EfficientNet, sizes: tuple[int, ...], classes: int
 ) -> dict[str, Any]:
     """Return the record of a network; an EfficientNet has the keys that apply to it."""
-    from ..designspace.efficientnet import EfficientNet, efficientnet_complexity
     from ..designspace.record import RECORD_KEYS, SCHEMA, to_record
     from ..designspace.spec import require_resolution
+    from ..designspace.widths.efficientnet import EfficientNet, efficientnet_complexity
 
     resolution, test_resolution = sizes
     require_resolution(net.total_stride, resolution, test_resolution)

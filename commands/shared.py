@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ..designspace.budget import Budget, format_size, parse_range
-from ..designspace.columns import Columns, write_columns, write_text
+from ..designspace.tables.columns import Columns, write_columns, write_text
 
 
 class Format(StrEnum):

@@ -27,8 +27,8 @@ def count(
 
     Example: regnet-ds space count anynetx-e
     """
-    from ..designspace.columns import require_suffix
     from ..designspace.counting import sizes
+    from ..designspace.tables.columns import require_suffix
 
     if out is not None:
         require_suffix(out)
@@ -52,9 +52,9 @@ def enumerate_(
 
     Example: regnet-ds space enumerate regnetx --out regnetx-all
     """
-    from ..designspace.enumeration_folder import enumerate_space
-    from ..designspace.enumeration_tables import by_regime, write_tables
-    from ..designspace.judging import Units
+    from ..designspace.drawing.judging import Units
+    from ..designspace.enumeration.folder import enumerate_space
+    from ..designspace.enumeration.tables import by_regime, write_tables
     from ..designspace.space_catalogue import find_space
 
     space, units = find_space(name), Units(resolution, classes)

@@ -32,9 +32,9 @@ def list_spaces(
 
     Example: regnet-ds space list
     """
-    from ..designspace.columns import require_suffix
     from ..designspace.space_catalogue import SPACES
-    from ..designspace.space_tables import space_columns
+    from ..designspace.tables.columns import require_suffix
+    from ..designspace.tables.space_tables import space_columns
 
     if out is not None:
         require_suffix(out)
@@ -53,10 +53,10 @@ def show(
 
     Example: regnet-ds space show regnetx --as yaml
     """
-    from ..designspace.columns import require_suffix
     from ..designspace.space_catalogue import find_space
-    from ..designspace.space_tables import parameter_columns
-    from ..designspace.space_writing import to_yaml
+    from ..designspace.space_files.writer import to_yaml
+    from ..designspace.tables.columns import require_suffix
+    from ..designspace.tables.space_tables import parameter_columns
 
     if out is not None:
         require_suffix(out, (".yaml",)) if as_ else require_suffix(out)
@@ -71,7 +71,7 @@ def show(
 
 def _print_heading(space: DesignSpace) -> None:
     from ..designspace.blocks import BLOCK_FACTS
-    from ..designspace.space_tables import constraints_of
+    from ..designspace.tables.space_tables import constraints_of
 
     facts = BLOCK_FACTS[space.block]
     squeeze = facts.se_ratio if space.se_ratio is None else space.se_ratio
@@ -87,7 +87,7 @@ def _print_heading(space: DesignSpace) -> None:
 
 def _summary(space: DesignSpace) -> str:
     from ..designspace.counting import count_settings
-    from ..designspace.space_tables import stages_of
+    from ..designspace.tables.space_tables import stages_of
 
     stages = "1 stage" if space.stages == (1, 1) else f"{stages_of(space)} stages"
     settings = f"{count_settings(space):,} parameter settings"
@@ -102,9 +102,9 @@ def check(file: Annotated[Path, typer.Argument(help="A .yaml file of a design sp
     import numpy as np
 
     from ..designspace.blocks import STEM_FACTS
-    from ..designspace.judging import Units, strides_of
+    from ..designspace.drawing.judging import Units, strides_of
     from ..designspace.sampling import sample
-    from ..designspace.space_files import read_space
+    from ..designspace.space_files.reader import read_space
 
     space = read_space(file)
     stride = STEM_FACTS[space.stem_type].total_stride * int(np.prod(strides_of(space)))
@@ -122,8 +122,8 @@ def schema(out: shared.Output = None) -> None:
 
     Example: regnet-ds space schema --out space.schema.json
     """
-    from ..designspace.columns import require_suffix
-    from ..designspace.space_schema import space_schema
+    from ..designspace.space_files.schema import space_schema
+    from ..designspace.tables.columns import require_suffix
 
     if out is not None:
         require_suffix(out, (".json",))

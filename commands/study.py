@@ -96,7 +96,7 @@ def run(
     Example: regnet-ds study run --flops 4M -n 16 --data digits --epochs 5
     """
     from ..analysis.storage import load_study, open_storage
-    from ..designspace.columns import require_suffix
+    from ..designspace.tables.columns import require_suffix
     from ..search.executors import check_workers
     from ..search.studies import run_study
     from ..search.tasks import DEFAULT_TRAINER
@@ -186,7 +186,7 @@ def show_status(
     Example: regnet-ds study status --storage regnet-ds.journal
     """
     from ..analysis.storage import load_study, open_storage
-    from ..designspace.columns import require_suffix
+    from ..designspace.tables.columns import require_suffix
 
     if out is not None:
         require_suffix(out)

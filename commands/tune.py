@@ -71,7 +71,7 @@ def tune(
     Example: regnet-ds tune --model RegNetX-200MF --model RegNetX-400MF --trials 8 --epochs 5
     """
     from ..analysis.storage import open_storage
-    from ..designspace.columns import require_suffix
+    from ..designspace.tables.columns import require_suffix
     from ..search.datasets import load_dataset
     from ..search.executors import check_workers
     from ..search.recipe import Recipe

@@ -21,7 +21,7 @@ from .constraints import (
     with_law,
 )
 from .cost import Complexity, complexity, stage_complexity
-from .judging import Units
+from .drawing.judging import Units
 from .linear import RegNetParams
 from .population import Population, from_specs
 from .record import RECORD_KEYS, from_record, to_record
@@ -33,9 +33,16 @@ from .spec import NetSpec, Stage
 if TYPE_CHECKING:
     from .breakdown import layer_columns, part_columns
     from .counting import count_settings
-    from .enumeration_folder import enumerate_space
-    from .explaining import Explanation, explain
-    from .fitting import (
+    from .enumeration.folder import enumerate_space
+    from .enumeration.pareto import pareto_mask
+    from .foreign.formats import canonical_as, to_classyvision, to_keras, to_timm, to_torchvision
+    from .foreign.pycls_format import to_pycls
+    from .memory import activation_memory
+    from .scaling import ScalingFactors, family_factors, scale, scaling_factors
+    from .space_files.reader import read_space
+    from .space_files.writer import to_yaml
+    from .widths.explaining import Explanation, explain
+    from .widths.fitting import (
         Fit,
         Fits,
         block_widths,
@@ -44,20 +51,13 @@ if TYPE_CHECKING:
         fit_quantised,
         fit_quantised_batch,
     )
-    from .format_pycls import to_pycls
-    from .formats import canonical_as, to_classyvision, to_keras, to_timm, to_torchvision
-    from .memory import activation_memory
-    from .pareto import pareto_mask
-    from .scaling import ScalingFactors, family_factors, scale, scaling_factors
-    from .space_files import read_space
-    from .space_writing import to_yaml
 
 _HOMES = {
     "breakdown": ("layer_columns", "part_columns"),
     "counting": ("count_settings",),
-    "enumeration_folder": ("enumerate_space",),
-    "explaining": ("Explanation", "explain"),
-    "fitting": (
+    "enumeration.folder": ("enumerate_space",),
+    "widths.explaining": ("Explanation", "explain"),
+    "widths.fitting": (
         "Fit",
         "Fits",
         "block_widths",
@@ -66,13 +66,13 @@ _HOMES = {
         "fit_quantised",
         "fit_quantised_batch",
     ),
-    "format_pycls": ("to_pycls",),
-    "formats": ("canonical_as", "to_classyvision", "to_keras", "to_timm", "to_torchvision"),
+    "foreign.pycls_format": ("to_pycls",),
+    "foreign.formats": ("canonical_as", "to_classyvision", "to_keras", "to_timm", "to_torchvision"),
     "memory": ("activation_memory",),
-    "pareto": ("pareto_mask",),
+    "enumeration.pareto": ("pareto_mask",),
     "scaling": ("ScalingFactors", "family_factors", "scale", "scaling_factors"),
-    "space_files": ("read_space",),
-    "space_writing": ("to_yaml",),
+    "space_files.reader": ("read_space",),
+    "space_files.writer": ("to_yaml",),
 }
 
 __all__ = [

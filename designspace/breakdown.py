@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .columns import Columns
 from .cost import METRICS
 from .layers import Layer, Resolution, walk
 from .memory import BYTES, activation_memory
 from .spec import NetSpec, Stage
+from .tables.columns import Columns
 
 SHAPE = ("height", "width", "channels")
 NOT_A_STAGE = ("blocks", "inner_width", "group_width", "groups")

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .columns import Columns
 from .laws import Law
 from .space_catalogue import SPACES, find_space
 from .spaces import DesignSpace, Parameter
+from .tables.columns import Columns
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import canonical, keras_name, published, timm_name
-from .columns import Columns, write_columns
 from .record import STAGE_KEYS, Record, to_record
+from .tables.columns import Columns, write_columns
 
 Configuration = dict[str, Any]
 NESTED = ("recipe", "published", "tuned")

@@ -14,15 +14,15 @@ from typing import cast
 
 import numpy as np
 
-from .block_work import Block, BlockWork
 from .blocks import STEM_FACTS
 from .budget import Budget
-from .candidates import BLOCK, Candidates, join
-from .feasibility import require_feasible
-from .judging import REASONS, Units, strides_of, to_population
+from .drawing.block_work import Block, BlockWork
+from .drawing.candidates import BLOCK, Candidates, join
+from .drawing.feasibility import require_feasible
+from .drawing.judging import REASONS, Units, strides_of, to_population
+from .drawing.seen import Seen
 from .population import Population, concatenate
 from .processes import in_order
-from .seen import Seen
 from .spaces import DesignSpace
 from .spec import require_resolution
 

@@ -86,7 +86,7 @@ def find_space(name: str) -> DesignSpace:
         message lists every fault (``space_files``).
     """
     if name.strip().lower().endswith((".yaml", ".yml")):
-        from .space_files import read_space
+        from .space_files.reader import read_space
 
         return read_space(Path(name))
     space = SPACES.get(name.strip().lower())

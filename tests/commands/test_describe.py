@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from regnet_ds.designspace import canonical, complexity
-from regnet_ds.designspace.columns import read_columns
+from regnet_ds.designspace.tables.columns import read_columns
 
 Call = Callable[..., tuple[int, str, str]]
 RESNET_50 = (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from regnet_ds.designspace import CANONICAL, RECORD_KEYS, canonical, complexity
-from regnet_ds.designspace.reading import read_population
+from regnet_ds.designspace.tables.reading import read_population
 
 Call = Callable[..., tuple[int, str, str]]
 SMALL = "depth,w0,wa,wm,group_width\n13,24,36.44,2.49,8\n"

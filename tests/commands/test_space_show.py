@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 from regnet_ds.designspace import SPACES
-from regnet_ds.designspace.file_fields import Keys
-from regnet_ds.designspace.space_files import parse_space, read_space
-from regnet_ds.designspace.space_schema import CONSTRAINT, FORMAT, LAWS, space_schema
+from regnet_ds.designspace.space_files.fields import Keys
+from regnet_ds.designspace.space_files.reader import parse_space, read_space
+from regnet_ds.designspace.space_files.schema import CONSTRAINT, FORMAT, LAWS, space_schema
 
 Call = Callable[..., tuple[int, str, str]]
 DOCS = (Path(__file__).resolve().parents[2] / "docs" / "design-spaces.md").read_text("utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from regnet_ds.designspace import fit_line, fit_quantised
-from regnet_ds.designspace.reading import read_population
+from regnet_ds.designspace.tables.reading import read_population
 
 Call = Callable[..., tuple[int, str, str]]
 NETS = "name,depth,w0,wa,wm,group_width\na,13,24,36.44,2.49,8\nb,22,24,24.48,2.54,16\n"

@@ -8,8 +8,6 @@ from itertools import product
 import numpy as np
 import pytest
 from regnet_ds.designspace import SPACES, DesignSpace, RegNetParams
-from regnet_ds.designspace.anynet_candidates import AnynetDrawer
-from regnet_ds.designspace.candidates import BATCH, BLOCK, Candidates, join
 from regnet_ds.designspace.constraints import (
     fixed,
     limited,
@@ -18,9 +16,11 @@ from regnet_ds.designspace.constraints import (
     stages,
     with_law,
 )
+from regnet_ds.designspace.drawing.anynet import AnynetDrawer
+from regnet_ds.designspace.drawing.candidates import BATCH, BLOCK, Candidates, join
+from regnet_ds.designspace.drawing.regnet import LINE, RegnetDrawer
 from regnet_ds.designspace.laws import Choice, LogUniform, PowerOfTwoOrLogUniform, Uniform
 from regnet_ds.designspace.linear import levels, quantise, stages_of
-from regnet_ds.designspace.regnet_candidates import LINE, RegnetDrawer
 
 X = SPACES["regnetx"]
 TIES = (  # 9/4 = (3/2)^2: block 1 of w0 = 2 wa is exactly between two levels

@@ -13,8 +13,8 @@ from regnet_ds.designspace import Complexity, NetSpec, RegNetParams, Stage, cano
 from regnet_ds.designspace.blocks import DEFAULT_ACTIVATION
 from regnet_ds.designspace.cost import METRICS, complexity_batch, stage_complexity
 from regnet_ds.designspace.population import Population, from_specs, regnets
-from regnet_ds.designspace.reading import read_population
 from regnet_ds.designspace.record import to_record
+from regnet_ds.designspace.tables.reading import read_population
 
 SPECS = st.from_type(NetSpec)
 

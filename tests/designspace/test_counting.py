@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from regnet_ds.designspace import DesignSpace
 from regnet_ds.designspace.constraints import nondecreasing, nonincreasing, stages, with_law
 from regnet_ds.designspace.counting import count_settings, count_tuples, sizes
-from regnet_ds.designspace.enumeration_tables import markdown
+from regnet_ds.designspace.enumeration.tables import markdown
 from regnet_ds.designspace.laws import Choice
 from regnet_ds.designspace.space_catalogue import SPACES, find_space
 

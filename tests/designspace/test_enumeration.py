@@ -12,7 +12,8 @@ import pytest
 from regnet_ds.designspace import DesignSpace, RegNetParams, complexity, find_space
 from regnet_ds.designspace.arrays import Ints
 from regnet_ds.designspace.constraints import bounds, stages, with_law
-from regnet_ds.designspace.enumeration import (
+from regnet_ds.designspace.drawing.judging import Units
+from regnet_ds.designspace.enumeration.chunks import (
     FRONTS,
     combine,
     enumerate_chunk,
@@ -20,12 +21,11 @@ from regnet_ds.designspace.enumeration import (
     plan,
     regimes,
 )
-from regnet_ds.designspace.enumeration_tables import by_flops, by_regime, front_columns
-from regnet_ds.designspace.judging import Units
+from regnet_ds.designspace.enumeration.level_runs import level_runs
+from regnet_ds.designspace.enumeration.network_rows import group_rows, kind_costs, networks
+from regnet_ds.designspace.enumeration.tables import by_flops, by_regime, front_columns
 from regnet_ds.designspace.laws import Choice
-from regnet_ds.designspace.level_runs import level_runs
 from regnet_ds.designspace.linear import levels, quantise
-from regnet_ds.designspace.network_rows import group_rows, kind_costs, networks
 
 GRIDS: dict[str, Iterable[float]] = {
     "depth": range(4, 13),

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from regnet_ds.designspace import DesignSpace, find_space
 from regnet_ds.designspace.constraints import bounds, with_law
-from regnet_ds.designspace.enumeration import Found, plan
-from regnet_ds.designspace.enumeration_folder import enumerate_space, whole_settings
-from regnet_ds.designspace.enumeration_tables import (
+from regnet_ds.designspace.drawing.judging import Units
+from regnet_ds.designspace.enumeration.chunks import Found, plan
+from regnet_ds.designspace.enumeration.folder import enumerate_space, whole_settings
+from regnet_ds.designspace.enumeration.tables import (
     against_canonical,
     markdown,
     summary,
     thinned,
     write_tables,
 )
-from regnet_ds.designspace.judging import Units
 from regnet_ds.designspace.laws import Choice
-from regnet_ds.designspace.reading import read_population
+from regnet_ds.designspace.tables.reading import read_population
 
 
 def small(name: str = "regnetx") -> DesignSpace:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from regnet_ds.designspace import SPACES, Budget, sample
 from regnet_ds.designspace.constraints import fixed, limited, stages
-from regnet_ds.designspace.feasibility import reach, require_feasible
-from regnet_ds.designspace.judging import Units
+from regnet_ds.designspace.drawing.feasibility import reach, require_feasible
+from regnet_ds.designspace.drawing.judging import Units
 
 SPACES_TO_TRY = {
     **SPACES,

@@ -27,12 +27,7 @@ from regnet_ds.designspace import (
 )
 from regnet_ds.designspace.catalogue import TORCHVISION_OTHER_NETWORKS, keras_name, timm_name
 from regnet_ds.designspace.emit import dump_foreign
-from regnet_ds.designspace.foreign_rules import (
-    classyvision_stages,
-    timm_stages,
-    torchvision_stages,
-)
-from regnet_ds.designspace.formats import (
+from regnet_ds.designspace.foreign.formats import (
     LIBRARIES,
     canonical_as,
     to_classyvision,
@@ -40,6 +35,11 @@ from regnet_ds.designspace.formats import (
     to_pycls,
     to_timm,
     to_torchvision,
+)
+from regnet_ds.designspace.foreign.rules import (
+    classyvision_stages,
+    timm_stages,
+    torchvision_stages,
 )
 from regnet_ds.search.published import paper_recipe, post_recipe
 from regnet_ds.search.recipe import Recipe

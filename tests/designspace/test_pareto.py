@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from regnet_ds.designspace.arrays import Bools, Ints
-from regnet_ds.designspace.pareto import pareto_mask, undominated_by_grid
+from regnet_ds.designspace.enumeration.pareto import pareto_mask, undominated_by_grid
 
 
 def oracle(points: Ints) -> Bools:

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from regnet_ds.designspace import SPACES, sample, stages
-from regnet_ds.designspace.columns import write_columns
-from regnet_ds.designspace.parquet_stream import write_population_parts
+from regnet_ds.designspace.tables.columns import write_columns
+from regnet_ds.designspace.tables.parquet_stream import write_population_parts
 
 
 @pytest.mark.parametrize("name", ["regnety", "anynetx-a"])

@@ -20,8 +20,8 @@ from regnet_ds.designspace import (
     sample,
 )
 from regnet_ds.designspace.blocks import BLOCKS, STEM_TYPES
-from regnet_ds.designspace.columns import SUFFIXES, read_columns, write_columns
-from regnet_ds.designspace.reading import read_population
+from regnet_ds.designspace.tables.columns import SUFFIXES, read_columns, write_columns
+from regnet_ds.designspace.tables.reading import read_population
 
 SMALL = "depth,w0,wa,wm,group_width\n13,24,36.44,2.49,8\n"
 

@@ -21,14 +21,14 @@ from regnet_ds.designspace import (
     sample,
     sampling,
 )
-from regnet_ds.designspace.anynet_candidates import AnynetDrawer
 from regnet_ds.designspace.blocks import BLOCKS
-from regnet_ds.designspace.candidates import BLOCK, join
 from regnet_ds.designspace.constraints import bounds, fixed, stages, with_law
-from regnet_ds.designspace.judging import REASONS, Judge, Units, count
+from regnet_ds.designspace.drawing.anynet import AnynetDrawer
+from regnet_ds.designspace.drawing.candidates import BLOCK, join
+from regnet_ds.designspace.drawing.judging import REASONS, Judge, Units, count
+from regnet_ds.designspace.drawing.regnet import RegnetDrawer
 from regnet_ds.designspace.laws import Choice, LogUniform, PowerOfTwo, Uniform
 from regnet_ds.designspace.linear import levels, quantise, stages_of
-from regnet_ds.designspace.regnet_candidates import RegnetDrawer
 from regnet_ds.designspace.sampling import _children, sample_regimes
 
 FOUR_GIGA = Budget(flops=(3.8e9, 4.2e9))

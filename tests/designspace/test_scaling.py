@@ -20,14 +20,14 @@ from regnet_ds.designspace import (
     scale,
     scaling_factors,
 )
-from regnet_ds.designspace.efficientnet import (
+from regnet_ds.designspace.scaling import scale_group_width, scale_resolution
+from regnet_ds.designspace.widths.efficientnet import (
     EFFICIENTNET_B0,
     EfficientNet,
     efficientnet_complexity,
     scale_efficientnet,
 )
-from regnet_ds.designspace.landmarks import RESNET_50, find_network
-from regnet_ds.designspace.scaling import scale_group_width, scale_resolution
+from regnet_ds.designspace.widths.landmarks import RESNET_50, find_network
 
 NAMES = {"EN-B0": "efficientnet-b0", "R-50-1x64d": "resnet-50"}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from regnet_ds.designspace.seen import Seen
+from regnet_ds.designspace.drawing.seen import Seen
 
 BATCHES = st.lists(st.lists(st.integers(-3, 30), max_size=12), max_size=12)
 

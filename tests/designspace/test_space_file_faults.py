@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from regnet_ds.designspace import find_space
-from regnet_ds.designspace.space_files import SpaceFileError, parse_space, read_space
+from regnet_ds.designspace.space_files.reader import SpaceFileError, parse_space, read_space
 
 BASED = "schema: 1\nname: mine\nbase: {base}\n"
 

@@ -26,8 +26,8 @@ from regnet_ds.designspace.laws import (
     Uniform,
 )
 from regnet_ds.designspace.normal_laws import LogNormal, Normal
-from regnet_ds.designspace.space_files import parse_space
-from regnet_ds.designspace.space_writing import to_yaml
+from regnet_ds.designspace.space_files.reader import parse_space
+from regnet_ds.designspace.space_files.writer import to_yaml
 from regnet_ds.designspace.spaces import Parameter
 
 A, REGNETX = SPACES["anynetx-a"], SPACES["regnetx"]

@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 import yaml
 from regnet_ds.designspace import SPACES
-from regnet_ds.designspace.space_files import SpaceFileError, parse_space
-from regnet_ds.designspace.space_schema import CONSTRAINT, FORMAT, space_schema
-from regnet_ds.designspace.space_writing import to_yaml
+from regnet_ds.designspace.space_files.reader import SpaceFileError, parse_space
+from regnet_ds.designspace.space_files.schema import CONSTRAINT, FORMAT, space_schema
+from regnet_ds.designspace.space_files.writer import to_yaml
 
 FILES: list[dict[str, Any]] = [yaml.safe_load(to_yaml(space)) for space in SPACES.values()]
 FILES += [

@@ -1,0 +1,1 @@
+"""Candidates of a space, drawn block by block and held against budgets."""

@@ -1,0 +1,1 @@
+"""Configurations in the forms of other libraries."""

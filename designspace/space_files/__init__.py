@@ -1,0 +1,1 @@
+"""Design spaces of one's own: reading, checking and writing YAML files."""

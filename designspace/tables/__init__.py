@@ -1,0 +1,1 @@
+"""Populations and spaces as tables: columns of cells, CSV, JSON and Parquet."""

@@ -1,0 +1,1 @@
+"""Per-block widths of networks: fits by a line, landmarks, explanations."""
