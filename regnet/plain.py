@@ -32,7 +32,11 @@ def to_plain(model: keras.Model) -> keras.Model:
         If the model is a subclass without a graph of layers, or has a layer of ours that Keras
         has none for.
     """
-    if not hasattr(model, "operations") and not isinstance(model, keras.Sequential):
+    if isinstance(model, keras.Sequential):
+        ends: Any = (model.inputs[0], model.outputs[0])
+    elif hasattr(model, "operations"):
+        ends = (model.input, model.output)
+    else:
         raise ValueError(f"the model {model.name} has no graph of layers: it is subclassed")
     before: dict[int, Any] = {}
 
@@ -47,10 +51,10 @@ def to_plain(model: keras.Model) -> keras.Model:
             inputs = (before[id(layer)](inputs[0]), *inputs[1:])
         return layer(*inputs, **arguments)
 
-    graph = keras.Model(model.input, model.output, name=model.name)
+    graph = keras.Model(*ends, name=model.name)
     plain = keras.models.clone_model(graph, clone_function=clone, call_function=call)
     for layer in graph.layers:
-        if not isinstance(layer, keras.Model):  # whose copy has its weights already
+        if layer.weights and not isinstance(layer, keras.Model):  # whose copy has them already
             plain.get_layer(layer.name).set_weights(layer.get_weights())
     _require_plain(plain)
     return plain

@@ -44,7 +44,7 @@ def stage_features(model: keras.Model, stages: Sequence[int] | None = None) -> k
             keras.layers.Permute(TO_FIRST, name=f"stage_{stage}_channels_first")(x)
             for stage, x in zip(stages, maps, strict=True)
         ]
-    return keras.Model(model.inputs, maps, name=f"{model.name}_features")
+    return keras.Model(model.input, maps, name=f"{model.name}_features")
 
 
 def _ends(model: keras.Model) -> dict[int, Any]:
