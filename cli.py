@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import typer
+import typer.core
 
 # command -> module in commands/; a module may hold several commands
 COMMANDS = {
@@ -28,6 +30,7 @@ COMMANDS = {
     "tune": "tune",
     "edf": "figures",
     "plot": "figures",
+    "data": "data",
     "quickstart": "quickstart",
 }
 HELP = """A toolkit for network design spaces: sample, account, train, compare and tune RegNets.
@@ -45,9 +48,22 @@ def _version(wanted: bool) -> None:
         raise typer.Exit()
 
 
+class _Group(typer.core.TyperGroup):
+    """The app's commands; says that one was interrupted, of which typer leaves the exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _complain("interrupted")
+            raise
+
+
 def make_app(arguments: list[str]) -> typer.Typer:
     """Return the app with the one command that is asked for, or with all of them."""
     app = typer.Typer(
+        cls=_Group,
         help=HELP,
         no_args_is_help=True,
         add_completion=True,

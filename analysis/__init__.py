@@ -11,53 +11,175 @@ from typing import TYPE_CHECKING
 from ..lazy import lazily
 
 if TYPE_CHECKING:
+    from .bands import Band, band
     from .bootstrap import GoodRange, best_probability, good_range, good_range_sampled
+    from .buckets import Buckets, make_buckets, pareto_front
     from .distribution import EDF, KS, edf, ks
+    from .efficiency import SearchCurve, search_curve
+    from .examples import load_example
     from .groups import Group, make_groups, summary
+    from .importance import Importance, importances, rank_correlation
+    from .intervals import Interval, difference, expected_best, mean_interval, median_interval
+    from .matching import Matching, match
     from .metrics import METRICS, Metric, metric
+    from .planning import KSCurve, ks_curve, models_for_band, models_to_tell_apart
     from .plots import draw_edf, draw_edfs, draw_range, edf_figure, ranges_figure
     from .ranges import ParameterRange, parameter_ranges
     from .style import figure_style, save_figure
     from .table import learning_curves, load_table, usable
+    from .two_samples import (
+        AndersonDarling,
+        Dominance,
+        anderson_darling,
+        dominance,
+        superiority,
+        weighted_ks,
+    )
 
 _HOMES = {
-    "bootstrap": ("GoodRange", "best_probability", "good_range", "good_range_sampled"),
-    "distribution": ("EDF", "KS", "edf", "ks"),
-    "groups": ("Group", "make_groups", "summary"),
-    "metrics": ("METRICS", "Metric", "metric"),
-    "plots": ("draw_edf", "draw_edfs", "draw_range", "edf_figure", "ranges_figure"),
-    "ranges": ("ParameterRange", "parameter_ranges"),
-    "style": ("figure_style", "save_figure"),
-    "table": ("learning_curves", "load_table", "usable"),
+    "bands": (
+        "Band",
+        "band",
+    ),
+    "bootstrap": (
+        "GoodRange",
+        "best_probability",
+        "good_range",
+        "good_range_sampled",
+    ),
+    "buckets": (
+        "Buckets",
+        "make_buckets",
+        "pareto_front",
+    ),
+    "distribution": (
+        "EDF",
+        "KS",
+        "edf",
+        "ks",
+    ),
+    "efficiency": (
+        "SearchCurve",
+        "search_curve",
+    ),
+    "examples": ("load_example",),
+    "groups": (
+        "Group",
+        "make_groups",
+        "summary",
+    ),
+    "importance": (
+        "Importance",
+        "importances",
+        "rank_correlation",
+    ),
+    "intervals": (
+        "Interval",
+        "difference",
+        "expected_best",
+        "mean_interval",
+        "median_interval",
+    ),
+    "matching": (
+        "Matching",
+        "match",
+    ),
+    "metrics": (
+        "METRICS",
+        "Metric",
+        "metric",
+    ),
+    "planning": (
+        "KSCurve",
+        "ks_curve",
+        "models_for_band",
+        "models_to_tell_apart",
+    ),
+    "plots": (
+        "draw_edf",
+        "draw_edfs",
+        "draw_range",
+        "edf_figure",
+        "ranges_figure",
+    ),
+    "ranges": (
+        "ParameterRange",
+        "parameter_ranges",
+    ),
+    "style": (
+        "figure_style",
+        "save_figure",
+    ),
+    "table": (
+        "learning_curves",
+        "load_table",
+        "usable",
+    ),
+    "two_samples": (
+        "AndersonDarling",
+        "Dominance",
+        "anderson_darling",
+        "dominance",
+        "superiority",
+        "weighted_ks",
+    ),
 }
 
 __all__ = [
-    "EDF",
-    "KS",
-    "METRICS",
-    "GoodRange",
-    "Metric",
-    "Group",
-    "ParameterRange",
+    "anderson_darling",
+    "AndersonDarling",
+    "Band",
+    "band",
     "best_probability",
+    "Buckets",
+    "difference",
+    "Dominance",
+    "dominance",
     "draw_edf",
     "draw_edfs",
     "draw_range",
+    "EDF",
     "edf",
     "edf_figure",
+    "expected_best",
     "figure_style",
     "good_range",
     "good_range_sampled",
+    "GoodRange",
+    "Group",
+    "Importance",
+    "importances",
+    "Interval",
+    "KS",
     "ks",
+    "ks_curve",
+    "KSCurve",
     "learning_curves",
+    "load_example",
     "load_table",
+    "make_buckets",
     "make_groups",
+    "match",
+    "Matching",
+    "mean_interval",
+    "median_interval",
+    "Metric",
     "metric",
+    "METRICS",
+    "models_for_band",
+    "models_to_tell_apart",
     "parameter_ranges",
+    "ParameterRange",
+    "pareto_front",
     "ranges_figure",
+    "rank_correlation",
     "save_figure",
+    "search_curve",
+    "SearchCurve",
     "summary",
+    "superiority",
     "usable",
+    "weighted_ks",
 ]
 
 

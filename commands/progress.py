@@ -41,3 +41,16 @@ def _rest(counts: Mapping[str, int], seconds: float) -> str:
     named = (*FINISHED[1:], "running")
     parts = [f"{counts[status]} {status}" for status in named if counts[status]]
     return ", ".join([*parts, f"{int(seconds // 60)}:{int(seconds % 60):02d}"])
+
+
+@contextmanager
+def counted(what: str) -> Generator[Callable[[int, int], None]]:
+    """Yield a function of how many are done of how many: a bar where stderr is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..search.datasets import Dataset
     from ..search.recipe import Recipe
     from ..search.settings import Settings
+    from ..search.streams import StreamedDataset
     from ..search.tuning import Size
 
 # Four budgets, so that every sample has networks that can learn much and networks that cannot;
@@ -106,7 +107,7 @@ def make_folder(folder: Path) -> None:
         raise ValueError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
-def recipe_of(fields: dict[str, Any], data: Dataset) -> Recipe:
+def recipe_of(fields: dict[str, Any], data: Dataset | StreamedDataset) -> Recipe:
     """Return a recipe with no more augmentation than the data allow."""
     from ..search.recipe import Recipe
 
@@ -164,7 +165,7 @@ def say_plan(plan: Plan, settings: Settings) -> None:
     shared.note(f"{plan.workers} workers; results in {plan.folder}; the same command resumes\n")
 
 
-def tuned_sizes(data: Dataset) -> list[Size]:
+def tuned_sizes(data: Dataset | StreamedDataset) -> list[Size]:
     """Return the two sizes to tune."""
     from ..designspace.catalogue import canonical
     from .tune import make_size

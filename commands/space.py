@@ -14,7 +14,9 @@ from . import shared, space_show
 
 app = typer.Typer(no_args_is_help=True, help="Design spaces: their sizes and all their networks.")
 space_show.add(app)
-Name = Annotated[str | None, typer.Argument(help="A design space; all of them if left out.")]
+Name = Annotated[
+    str | None, typer.Argument(help="A design space, or a .yaml file of one; all if left out.")
+]
 
 
 @app.command("count")
@@ -38,7 +40,9 @@ def count(
 @app.command("enumerate")
 def enumerate_(
     out: Annotated[Path, typer.Option(help="A folder; the same command goes on in it.")],
-    name: Annotated[str, typer.Argument(help="A space of RegNets.")] = "regnetx",
+    name: Annotated[
+        str, typer.Argument(help="A space of RegNets, or a .yaml file of one.")
+    ] = "regnetx",
     workers: Annotated[int, typer.Option(min=1, help="Processes; they decide nothing else.")] = 2,
     resolution: shared.Resolution = 224,
     classes: shared.Classes = 1000,

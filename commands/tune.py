@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..designspace import NetSpec
     from ..search.datasets import Dataset
     from ..search.recipe import Recipe
+    from ..search.streams import StreamedDataset
     from ..search.tuning import Size
 
 
@@ -132,7 +133,7 @@ def read_models(texts: list[str], all_models: bool) -> dict[str, NetSpec]:
     return found
 
 
-def make_size(named: str, spec: NetSpec, recipe: Recipe, data: Dataset) -> Size:
+def make_size(named: str, spec: NetSpec, recipe: Recipe, data: Dataset | StreamedDataset) -> Size:
     """Return a network to tune on a data set, with its recipe narrowed to what the data allow."""
     from ..designspace.cost import complexity
     from ..search.size_priors import priors

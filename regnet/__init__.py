@@ -35,11 +35,13 @@ from .applications import (
     RegNetZ040,
 )
 from .conventions import CONVENTIONS, Convention
+from .fusing import fuse
 from .layers import BatchNorm, GroupedConv2D
 from .model import build
 from .plain import to_plain
 from .preprocessing import decode_predictions, preprocess_input
 from .stage_maps import stage_features
+from .weight_files import load_weights, save_timm
 
 __all__ = [
     "APPLICATIONS",
@@ -80,7 +82,10 @@ __all__ = [
     "build",
     "canonical",
     "decode_predictions",
+    "fuse",
+    "load_weights",
     "preprocess_input",
+    "save_timm",
     "stage_features",
     "to_plain",
 ]

@@ -22,6 +22,7 @@ from .network import (
     to_channels_last,
 )
 from .preprocessing import normalise
+from .weight_files import load_weights
 
 Tensor = Any
 IMAGENET, IMAGENET_CLASSES = "imagenet", 1000
@@ -184,7 +185,12 @@ def load(model: keras.Model, request: Request, variant: Variant) -> None:
     """
     if request.weights is None:
         return
+    if request.imagenet:
+        raise ValueError(
+            f"the ImageNet weights of {variant.title} are not downloaded by this version: give "
+            "the path of a file, or weights=None"
+        )
     if str(request.weights).endswith(KERAS_3_FILES):
         model.load_weights(request.weights)
-        return
-    raise ValueError(f"expected {' or '.join(KERAS_3_FILES)}, got {str(request.weights)!r}")
+    else:
+        load_weights(model, request.weights)

@@ -16,7 +16,8 @@ _PLACE = re.compile(r"(?:stem|s(\d+)_b\d+)_.+")
 def stage_features(model: keras.Model, stages: Sequence[int] | None = None) -> keras.Model:
     """Return a model from images to a list of maps, one a stage (timm's ``features_only``).
 
-    It shares layers and weights with the given one; what follows the last stage is left out.
+    It shares layers and weights with the given one; what follows the last stage is left out. For
+    one stage alone Keras returns the map itself.
 
     Parameters
     ----------

@@ -116,11 +116,18 @@ def targets(labels: Labels, classes: int, smoothing: float = 0.0) -> Floats:
     return one_hot * np.float32(1 - smoothing) + np.float32(smoothing / classes)
 
 
-def mixup(images: Floats, target: Floats, share: float) -> tuple[Floats, Floats]:
+def mixup(
+    images: Floats, target: Floats, share: float | NDArray[np.float64]
+) -> tuple[Floats, Floats]:
     """Mix a batch with its reverse: ``share`` of each image, 1 - share of its partner.
 
-    One share a batch, drawn from Beta(alpha, alpha), as in the post; batches are shuffled, so
-    the reverse is a random partner.
+    One share a batch, drawn from Beta(alpha, alpha), as in the post, or one an image, (n,);
+    batches are shuffled, so the reverse is a random partner.
     """
     a, b = np.float32(share), np.float32(1 - share)
-    return a * images + b * images[::-1], a * target + b * target[::-1]
+    wide = (*np.shape(share), 1, 1, 1) if np.ndim(share) else ()
+    high = wide[:2]
+    return (
+        a.reshape(wide) * images + b.reshape(wide) * images[::-1],
+        a.reshape(high) * target + b.reshape(high) * target[::-1],
+    )

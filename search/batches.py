@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 from . import augment
 from .datasets import Dataset, Split
 from .recipe import Recipe
+from .streams import StreamedDataset
+
+if TYPE_CHECKING:
+    from .stream_batches import StreamBatches
 
 Floats = NDArray[np.floating[Any]]  # float32 in fact
 EVALUATION_BATCH = 256
@@ -45,13 +49,14 @@ class TrainingBatches:
         """Return the order of the images in the epoch of this index."""
         return np.random.default_rng((_ORDER, self.seed, epoch)).permutation(len(self.data.train))
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Floats, Floats]]:
-        """Yield normalised images (n, h, w, 3) and target probabilities (n, classes)."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Floats, Floats]]:
+        """Yield normalised images (n, h, w, 3) and target probabilities from step ``start``."""
         recipe = self.recipe
-        for images, labels, rng in self._augmented(epoch, self.steps):
+        for images, labels, rng in self._augmented(epoch, self.steps, start):
             target = augment.targets(labels, self.data.classes, recipe.label_smoothing)
             if recipe.mixup_alpha > 0:
-                share = float(rng.beta(recipe.mixup_alpha, recipe.mixup_alpha))
+                count = len(labels) if recipe.mixup_per_image else None
+                share = rng.beta(recipe.mixup_alpha, recipe.mixup_alpha, count)
                 images, target = augment.mixup(images, target, share)
             yield images, target
 
@@ -61,13 +66,13 @@ class TrainingBatches:
             yield images
 
     def _augmented(
-        self, epoch: int, steps: int
+        self, epoch: int, steps: int, start: int = 0
     ) -> Iterator[tuple[Floats, NDArray[np.int64], np.random.Generator]]:
         order, size = self.order(epoch), self.recipe.batch_size
-        for step in range(steps):
+        for step in range(start, steps):
             rows = order[step * size : (step + 1) * size]
             rng = np.random.default_rng((_AUGMENTATION, self.seed, epoch, step))
-            images = augment.augment(self.data.train.images[rows], self.recipe, rng)
+            images = augment.augment(self.data.train.floats(rows), self.recipe, rng)
             yield normalise(images, self.data), self.data.train.labels[rows], rng
 
 
@@ -82,6 +87,49 @@ def normalise(images: Floats, data: Dataset) -> Floats:
     return ((lines - mean) * scale).reshape(images.shape)
 
 
+def training_batches(
+    data: Dataset | StreamedDataset, recipe: Recipe, seed: int
+) -> TrainingBatches | StreamBatches:
+    """Return the training split of either kind of data set in batches.
+
+    Raises
+    ------
+    ValueError
+        If the batch is larger than the training split.
+    """
+    if isinstance(data, Dataset):
+        return TrainingBatches(data, recipe, seed)
+    from .stream_batches import StreamBatches
+
+    return StreamBatches(data, recipe, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A split in equal batches of normalised images with their labels, as often as needed.
+
+    The last batch has zeros for the images that it lacks, and only as many labels as images.
+    """
+
+    data: Dataset | StreamedDataset
+    split: str
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of a batch: (n, h, w, 3)."""
+        return evaluation_batch_size(len(self.data.split(self.split))), *self.data.image_size, 3
+
+    def __iter__(self) -> Iterator[tuple[Floats, NDArray[np.int64]]]:
+        if not isinstance(self.data, Dataset):
+            from .stream_batches import evaluation_stream
+
+            yield from evaluation_stream(self.data, self.split, self.shape[0])
+            return
+        labels = self.data.split(self.split).labels
+        for i, batch in enumerate(evaluation_batches(self.data, self.data.split(self.split))):
+            yield batch, labels[i * len(batch) : (i + 1) * len(batch)]
+
+
 def evaluation_batch_size(n: int) -> int:
     """Return the size that spreads n images evenly over batches of at most 256."""
     return -(-n // -(-n // EVALUATION_BATCH))
@@ -90,7 +138,7 @@ def evaluation_batch_size(n: int) -> int:
 def evaluation_batches(data: Dataset, split: Split) -> list[Floats]:
     """Return the whole split, normalised, in equal batches; zeros fill the last one."""
     size = evaluation_batch_size(len(split))
-    images = normalise(split.images, data)
+    images = normalise(split.floats(), data)
     batches = [images[start : start + size] for start in range(0, len(images), size)]
     missing = size - len(batches[-1])
     batches[-1] = np.pad(batches[-1], ((0, missing), (0, 0), (0, 0), (0, 0)))

@@ -1,29 +1,25 @@
-"""Data sets as arrays in memory: images, labels, fixed splits, and what may be done to them.
+"""Data sets as arrays in memory, and how every data set is named.
 
-``digits`` are scikit-learn's 1,797 images of 8x8 pixels in 17 greys (UCI, "Optical recognition of
-handwritten digits"), enlarged to 32x32. Loading it needs neither TensorFlow nor scikit-learn's
-import, which takes seconds: the file inside its distribution is read directly.
+`Dataset` holds images and labels in three fixed splits, and what may be done to the images;
+`streams.StreamedDataset` has the same attributes for images that are read as they are needed.
 """
 
 from __future__ import annotations
 
-import difflib
-import gzip
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]  # float32 in fact
-Labels = NDArray[np.int64]
+if TYPE_CHECKING:
+    from .streams import StreamedDataset
 
-DIGITS_SIDE, DIGITS_GREYS, DIGITS_SIZE = 8, 16, 32
+Floats = NDArray[np.floating[Any]]  # float32 in fact
+Pixels = NDArray[Any]  # float32 in [0, 1], or uint8
+Labels = NDArray[np.int64]
+CHUNK = 1024  # images that are made float at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +37,16 @@ class Augmentations:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Images, float32 (n, h, w, 3) in [0, 1], and their labels (n,)."""
+    """Images (n, h, w, 3), float32 in [0, 1] or uint8, and their labels (n,)."""
 
-    images: Floats
+    images: Pixels
     labels: Labels
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.shape[-1] != 3:
             raise ValueError(f"images must be (n, h, w, 3), got the shape {self.images.shape}")
+        if self.images.dtype not in (np.float32, np.uint8):
+            raise ValueError(f"images must be float32 or uint8, got {self.images.dtype}")
         if self.labels.shape != self.images.shape[:1]:
             raise ValueError(
                 f"{len(self.images)} images need as many labels, got {self.labels.shape}"
@@ -59,10 +57,19 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
+    def floats(self, rows: Any = slice(None)) -> Floats:
+        """Return these images as float32 in [0, 1]."""
+        return floats(self.images[rows])
+
+
+def floats(images: Pixels) -> Floats:
+    """Return images as float32 in [0, 1]; uint8 is divided by 255."""
+    return images if images.dtype == np.float32 else images / np.float32(255)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Three fixed splits of labelled images.
+    """Three fixed splits of labelled images in memory.
 
     Attributes
     ----------
@@ -75,9 +82,11 @@ class Dataset:
     augmentations
         The limits for recipes.
     mean, std
-        Of the training images, a channel each.
+        Of the training images, a channel each; std is 1 for a channel of one value.
     fingerprint
         SHA-256 of all images and labels.
+    class_names
+        In the order of the labels; numbers where there are no names.
     """
 
     name: str
@@ -89,6 +98,7 @@ class Dataset:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     fingerprint: str
+    class_names: tuple[str, ...] = ()
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -109,6 +119,7 @@ def make_dataset(
     *,
     classes: int,
     augmentations: Augmentations,
+    class_names: tuple[str, ...] = (),
 ) -> Dataset:
     """Return a data set of (train, val, test), with its statistics and fingerprint.
 
@@ -126,9 +137,8 @@ def make_dataset(
         if low < 0 or high >= classes:
             wrong = low if low < 0 else high
             raise ValueError(f"labels of {name} must be 0 to {classes - 1}, got {wrong}")
-    train = splits[0].images
-    mean = train.mean(axis=(0, 1, 2), dtype=np.float64)
-    std = train.std(axis=(0, 1, 2), dtype=np.float64)
+    mean, std = _moments(splits[0])
+    std = np.where(std > 0, std, 1.0)  # a channel of one value stays finite
     return Dataset(
         name,
         *splits,
@@ -137,7 +147,23 @@ def make_dataset(
         mean=(float(mean[0]), float(mean[1]), float(mean[2])),
         std=(float(std[0]), float(std[1]), float(std[2])),
         fingerprint=_fingerprint(splits),
+        class_names=class_names or tuple(map(str, range(classes))),
     )
+
+
+def _moments(split: Split) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of each channel."""
+    if split.images.dtype == np.float32:
+        images = split.images
+        return (
+            images.mean(axis=(0, 1, 2), dtype=np.float64),
+            images.std(axis=(0, 1, 2), dtype=np.float64),
+        )
+    counts = np.stack([np.bincount(split.images[..., c].ravel(), minlength=256) for c in range(3)])
+    share = counts / counts.sum(axis=1, keepdims=True)
+    grey = np.arange(256) / 255
+    mean = share @ grey
+    return mean, np.sqrt(np.maximum(share @ grey**2 - mean**2, 0))
 
 
 def _fingerprint(splits: tuple[Split, Split, Split]) -> str:
@@ -149,63 +175,29 @@ def _fingerprint(splits: tuple[Split, Split, Split]) -> str:
     return digest.hexdigest()
 
 
-def bilinear_matrix(source: int, target: int) -> NDArray[np.float64]:
-    """Return the weights, (target, source), that resize a line of pixels bilinearly.
+def load_dataset(
+    name: str, *, resolution: int | None = None, skip_damaged: bool = False, mirror: int = 0
+) -> Dataset | StreamedDataset:
+    """Return a data set by name.
 
-    Pixel centres are at half integers: target i lies at (i + 0.5) source / target - 0.5 of the
-    source, and beyond the outermost centres the edge pixel continues.
-    """
-    position = (np.arange(target) + 0.5) * source / target - 0.5
-    position = np.clip(position, 0, source - 1)
-    return np.maximum(0.0, 1.0 - np.abs(position[:, None] - np.arange(source)))
-
-
-def _read_digits() -> tuple[NDArray[np.float64], Labels]:
-    """Return the pixels, (1797, 8, 8) in 0 to 16, and the labels, in the file's order."""
-    package = find_spec("sklearn")
-    if package is None or not package.submodule_search_locations:
-        raise ValueError("the data set digits is part of scikit-learn, which is not installed")
-    path = Path(package.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
-    if not path.is_file():
-        from sklearn.datasets import load_digits
-
-        pixels, labels = load_digits(return_X_y=True)
-        return np.reshape(pixels, (-1, DIGITS_SIDE, DIGITS_SIDE)), np.asarray(labels, np.int64)
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        table = np.loadtxt(lines, delimiter=",")
-    return table[:, :-1].reshape(-1, DIGITS_SIDE, DIGITS_SIDE), table[:, -1].astype(np.int64)
-
-
-@cache
-def _digits() -> Dataset:
-    pixels, labels = _read_digits()
-    resize = bilinear_matrix(DIGITS_SIDE, DIGITS_SIZE)
-    grey = (resize @ pixels @ resize.T / DIGITS_GREYS).astype(np.float32)
-    fold = np.arange(len(labels)) % 5  # 0: test, 1: val, else: train
-    train, val, test = (
-        Split(np.repeat(grey[rows, :, :, None], 3, axis=-1), labels[rows])
-        for rows in (fold > 1, fold == 1, fold == 0)
-    )
-    return make_dataset(
-        "digits",
-        (train, val, test),
-        classes=10,
-        augmentations=Augmentations(flip=False, min_area_factor=0.6, pca=False),
-    )
-
-
-DATASETS: dict[str, Callable[[], Dataset]] = {"digits": _digits}
-
-
-def load_dataset(name: str) -> Dataset:
-    """Return a data set by name: ``digits``.
+    Parameters
+    ----------
+    name
+        ``digits``, ``mnist5k``; ``cifar10`` and others of keras.datasets; a file ``.npz``; a
+        folder with a folder a class, or of TFRecords, local or ``gs://``, several copies of it
+        separated by commas; ``tfds:NAME``. Options follow a question mark: ``classes=1000``.
+    resolution
+        Side of the images in pixels; None is 224, or that of the arrays.
+    skip_damaged
+        Leave out unreadable images of a folder, with one warning that names them.
+    mirror
+        Which of several copies to read, by its number modulo theirs.
 
     Raises
     ------
     ValueError
-        If there is no such data set; the nearest is named.
+        If there is no such data set (the nearest is named) or it has faults, which are listed.
     """
-    if name not in DATASETS:
-        nearest = difflib.get_close_matches(str(name), DATASETS, n=1, cutoff=0.0)[0]
-        raise ValueError(f"unknown data set {name!r} (nearest: {nearest})")
-    return DATASETS[name]()
+    from .sources import open_source
+
+    return open_source(name, resolution=resolution, skip_damaged=skip_damaged, mirror=mirror)

@@ -7,8 +7,9 @@ import math
 import keras
 import numpy as np
 
-from .batches import evaluation_batches
+from .batches import Evaluation
 from .datasets import Dataset, Labels
+from .streams import StreamedDataset
 
 
 def top1_error(logits: np.ndarray, labels: Labels) -> float:
@@ -27,7 +28,40 @@ def chance_error(classes: int) -> float:
     return 100.0 * (1 - 1 / classes)
 
 
-def evaluate(model: keras.Model, data: Dataset, *, split: str = "test") -> float:
+class Tally:
+    """Counts right and wrong labels batch by batch.
+
+    ``confusion`` (classes, classes) has the images of class i that were taken for j at [i, j].
+    """
+
+    def __init__(self, classes: int) -> None:
+        self.confusion = np.zeros((classes, classes), np.int64)
+        self.finite = True
+
+    def add(self, logits: np.ndarray, labels: Labels) -> None:
+        """Count a batch; ``logits`` (m, classes) may have more rows than there are labels."""
+        logits = logits[: len(labels)]
+        self.finite = self.finite and bool(np.isfinite(logits).all())
+        np.add.at(self.confusion, (labels, logits.argmax(axis=-1)), 1)
+
+    @property
+    def error(self) -> float:
+        """Percentage of wrong labels; nan where any logit was not finite."""
+        if not self.finite:
+            return math.nan
+        total = int(self.confusion.sum())
+        return 100.0 * ((total - int(np.trace(self.confusion))) / total)
+
+    @property
+    def class_errors(self) -> np.ndarray:
+        """Percentage of wrong labels of each class, (classes,); nan for one without images."""
+        counts = self.confusion.sum(axis=1)
+        wrong = counts - np.diag(self.confusion)
+        with np.errstate(invalid="ignore"):
+            return 100.0 * (wrong / counts)
+
+
+def evaluate(model: keras.Model, data: Dataset | StreamedDataset, *, split: str = "test") -> float:
     """Return the top-1 error of a model of logits on a split, in percent.
 
     The test split is meant to be read once, after every decision.
@@ -37,7 +71,19 @@ def evaluate(model: keras.Model, data: Dataset, *, split: str = "test") -> float
     ValueError
         If there is no such split.
     """
-    part = data.split(split)
-    batches = evaluation_batches(data, part)
-    logits = [np.asarray(model(batch, training=False)) for batch in batches]
-    return top1_error(np.concatenate(logits), part.labels)
+    return tally(model, data, split=split).error
+
+
+def tally(model: keras.Model, data: Dataset | StreamedDataset, *, split: str = "test") -> Tally:
+    """Return the confusion matrix and errors of a model of logits on a split.
+
+    Raises
+    ------
+    ValueError
+        If there is no such split.
+    """
+    counted = Tally(data.classes)
+    for images, labels in Evaluation(data, split):
+        logits = keras.ops.convert_to_numpy(model(images, training=False))
+        counted.add(np.asarray(logits), labels)
+    return counted

@@ -96,8 +96,9 @@ class FixedScales:
 
 
 def _apply(layer: keras.layers.Layer, inputs: list[Tensor]) -> Tensor:
-    if isinstance(layer, GroupedConv2D):
-        return convolve(inputs[0], read(layer.kernel), layer.strides, layer.groups)
+    if isinstance(layer, GroupedConv2D) and not layer.use_bias:
+        kernel, strides = read(layer.kernel), layer.strides
+        return convolve(inputs[0], kernel, strides, layer.groups, layer.padding)
     if isinstance(layer, PointwiseConv2D) and _is_plain(layer):
         return convolve(inputs[0], read(layer.kernel), layer.strides[0], layer.groups)
     if type(layer) is keras.layers.ReLU and _is_plain_relu(layer):

@@ -17,9 +17,20 @@ if TYPE_CHECKING:
 
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("cosine",)
-WHOLE = ("epochs", "batch_size", "warmup_epochs", "precise_bn_images")
-CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
-FLAGS = ("nesterov", "flip")
+STEPPED_BY = ("epoch", "step")
+WHOLE = ("epochs", "batch_size", "warmup_epochs", "precise_bn_images", "lr_batch", "patience")
+CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "stepped_by": STEPPED_BY}
+FLAGS = ("nesterov", "flip", "mixup_per_image", "decay_norms")
+# Left out of a record at their defaults, so that records made before they existed stay equal.
+LATER = (
+    "stepped_by",
+    "lr_batch",
+    "decay_norms",
+    "mixup_per_image",
+    "ema_decay",
+    "clip_norm",
+    "patience",
+)
 RANGES: dict[str, tuple[float, float, str]] = {  # low, high, how the range is written
     "epochs": (1, 100_000, "[1, 100000]"),
     "lr": (0, 1000, "(0, 1000]"),
@@ -33,6 +44,10 @@ RANGES: dict[str, tuple[float, float, str]] = {  # low, high, how the range is w
     "area_factor": (0, 1, "(0, 1]"),
     "pca_std": (0, 10, "[0, 10]"),
     "precise_bn_images": (1, 2**31 - 1, "[1, 2147483647]"),
+    "lr_batch": (0, 2**20, "[0, 1048576]"),
+    "ema_decay": (0, 1, "[0, 1)"),
+    "clip_norm": (0, 1e6, "[0, 1000000]"),
+    "patience": (0, 100_000, "[0, 100000]"),
 }
 
 
@@ -47,17 +62,17 @@ class Recipe:
     optimizer
         ``sgd`` (momentum, decay added to the gradient as in torch.optim.SGD) or ``adamw``.
     lr
-        Peak learning rate at ``batch_size``, as it is applied.
+        Peak learning rate at ``batch_size``, or at ``lr_batch`` where that is given.
     batch_size
         Images a step; what is left of an epoch is dropped.
     momentum, nesterov
         Of SGD.
     weight_decay
-        Of every trainable weight, batch norm included.
+        Of every trainable weight, batch norm included unless ``decay_norms`` is false.
     schedule
-        ``cosine``: half a period, stepped by epoch, as pycls.
+        ``cosine``: half a period.
     warmup_epochs, warmup_factor
-        The rate starts at lr times the factor and rises linearly, epoch by epoch.
+        The rate starts at lr times the factor and rises linearly.
     label_smoothing
         s: targets are 1 - s + s / classes and s / classes.
     mixup_alpha
@@ -70,6 +85,21 @@ class Recipe:
         Of the colour jitter along ImageNet's principal components; 0 is off.
     precise_bn_images
         Images from which batch-norm statistics are computed before the final evaluation.
+    stepped_by
+        The rate changes by ``epoch``, as in pycls and the post, or by ``step``.
+    lr_batch
+        The batch for which ``lr`` is given: what is applied is lr batch_size / lr_batch. 0: lr.
+    decay_norms
+        Whether batch norms' and biases' weights decay too.
+    mixup_per_image
+        Draw mixup's share for each image; else once a batch, as published.
+    ema_decay
+        Of the moving average of the weights, a step, with which the network is evaluated; 0 is
+        off.
+    clip_norm
+        Largest norm of all gradients together; 0 is off.
+    patience
+        Epochs without a lower validation error after which training stops; 0 is off.
 
     Raises
     ------
@@ -93,17 +123,34 @@ class Recipe:
     flip: bool = True
     pca_std: float = 0.1
     precise_bn_images: int = 8192
+    stepped_by: str = "epoch"
+    lr_batch: int = 0
+    decay_norms: bool = True
+    mixup_per_image: bool = False
+    ema_decay: float = 0.0
+    clip_norm: float = 0.0
+    patience: int = 0
 
     def __post_init__(self) -> None:
         faults = _faults(self)
         if faults:
             raise ValueError("; ".join(faults))
 
-    def learning_rate(self, epoch: int) -> float:
-        """Return the rate during the epoch of this index, from 0 (pycls ``get_epoch_lr``)."""
-        rate = self.lr * 0.5 * (1 + math.cos(math.pi * epoch / self.epochs))
-        if epoch < self.warmup_epochs:
-            alpha = epoch / self.warmup_epochs
+    @property
+    def peak_lr(self) -> float:
+        """The rate before schedule and warm-up, by the linear rule where lr_batch is given."""
+        return self.lr * self.batch_size / self.lr_batch if self.lr_batch else self.lr
+
+    def learning_rate(self, epoch: int, progress: float = 0.0) -> float:
+        """Return the rate during the epoch of this index, from 0 (pycls ``get_epoch_lr``).
+
+        ``progress``, in [0, 1), is the share of the epoch that is done; it counts where the rate
+        is stepped by step.
+        """
+        time = epoch + progress if self.stepped_by == "step" else epoch
+        rate = self.peak_lr * 0.5 * (1 + math.cos(math.pi * time / self.epochs))
+        if time < self.warmup_epochs:
+            alpha = time / self.warmup_epochs
             rate *= self.warmup_factor * (1 - alpha) + alpha
         return rate
 
@@ -122,8 +169,16 @@ class Recipe:
         return replace(self, **{name: limit for name, (_, limit) in self.excess(allowed).items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields by name, as plain numbers, texts and flags."""
-        return asdict(self)
+        """Return the fields by name, as plain numbers, texts and flags.
+
+        Fields that came later than the first records are left out at their defaults.
+        """
+        defaults = {field.name: field.default for field in fields(self)}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in LATER or value != defaults[name]
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:

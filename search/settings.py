@@ -21,6 +21,7 @@ from .fingerprint import environment
 if TYPE_CHECKING:
     from .datasets import Dataset
     from .recipe import Recipe
+    from .streams import StreamedDataset
 
 _log = logging.getLogger("regnet_ds")
 
@@ -59,7 +60,9 @@ class Settings:
             raise ValueError(f"seed must be at least 0, got {self.seed}")
 
     @classmethod
-    def of(cls, data: Dataset, recipe: Recipe, *, seed: int = 0, threads: int = 1) -> Settings:
+    def of(
+        cls, data: Dataset | StreamedDataset, recipe: Recipe, *, seed: int = 0, threads: int = 1
+    ) -> Settings:
         """Return the settings for a data set, with the recipe narrowed to what it allows."""
         height, width = data.image_size
         if height != width:

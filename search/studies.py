@@ -19,7 +19,15 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ..analysis.records import PARAMETER_KEYS, RECORD_KEYS, Status
-from ..analysis.storage import batch, exclusive, load_study, open_storage
+from ..analysis.storage import (
+    add_trials,
+    count_states,
+    exclusive,
+    is_database,
+    load_study,
+    open_storage,
+    require_writable,
+)
 from ..designspace import DesignSpace, NetSpec, Population, to_record
 from .claims import held_elsewhere, release_orphans, trials_in
 from .executors import Step, run_workers
@@ -72,7 +80,9 @@ def create_population_study(
     """
     attributes = {"kind": POPULATION, "space": _name(space), **settings.attributes()}
     attributes |= {"budget": budget} if budget else {}
-    study = open_study(open_storage(url), name, attributes, force=force)
+    storage = open_storage(url)
+    require_writable(storage, url)
+    study = open_study(storage, name, attributes, force=force)
     add_architectures(study, networks, settings, space=space)
     return study
 
@@ -108,8 +118,7 @@ def add_architectures(
             there[index] = {**record, **extra}
             seed = trial_seed(settings.seed, index)
             new.append(_waiting(record, ranges, index, seed, shared, extra))
-        with batch(study._storage):
-            study.add_trials(new)
+        add_trials(study, new)
     return len(new)
 
 
@@ -173,8 +182,7 @@ def add_seed_runs(study: optuna.Study, indices: Iterable[int], replicates: int =
             for replicate in range(1, replicates + 1):
                 if (index, replicate) not in there:
                     new.append(_replica(study, first[index], replicate))
-        with batch(study._storage):
-            study.add_trials(new)
+        add_trials(study, new)
     return len(new)
 
 
@@ -215,18 +223,25 @@ def run_study(
 
 def population_step(name: str, on_progress: Callable[[dict[str, int]], None] | None = None) -> Step:
     """Return the step of `run_workers` that is done when nothing of a study waits or runs."""
+    found: list[optuna.Study] = []
 
     def step(storage: BaseStorage) -> bool:
-        study = load_study(storage, name)
-        counts = status(study)
+        if not found:
+            found.append(load_study(storage, name))
+        counts = status(found[0])
         if on_progress is not None:
             on_progress(counts)
-        return not counts[Status.WAITING] and _none_runs_here(study)
+        if counts[Status.WAITING]:
+            return False
+        return not counts[Status.RUNNING] or _none_runs_here(found[0])
 
     return step
 
 
 def _none_runs_here(study: optuna.Study) -> bool:
+    """Whether what runs is held by other hosts, whose life cannot be seen (but by a lease)."""
+    if is_database(study._storage):
+        return False
     running = trials_in(study, TrialState.RUNNING)
     elsewhere = held_elsewhere(running)
     if running and len(running) == sum(elsewhere.values()):
@@ -238,11 +253,20 @@ def _none_runs_here(study: optuna.Study) -> bool:
 def status(study: optuna.Study) -> dict[str, int]:
     """Return how many trials there are of every status."""
     counts = {str(status): 0 for status in Status}
-    for trial in trials_in(study, *TrialState):
-        diverged = trial.user_attrs.get("status") == Status.DIVERGED
-        complete = trial.state == TrialState.COMPLETE
-        counts[str(Status.DIVERGED if diverged and complete else _STATES[trial.state])] += 1
+    for state, n in count_states(study).items():
+        counts[str(_STATES[state])] += n
+    diverged = _count_diverged(study)
+    counts[str(Status.DIVERGED)] += diverged
+    counts[str(Status.COMPLETE)] -= diverged
     return counts
+
+
+def _count_diverged(study: optuna.Study) -> int:
+    key, value, storage = "status", str(Status.DIVERGED), study._storage
+    if is_database(storage):
+        return storage.count_attribute(study._study_id, key, value, TrialState.COMPLETE)
+    complete = trials_in(study, TrialState.COMPLETE)
+    return sum(trial.user_attrs.get(key) == value for trial in complete)
 
 
 def parameter_ranges(

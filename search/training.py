@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -21,12 +22,16 @@ from ..analysis.records import Status
 from ..designspace import NetSpec
 from ..regnet import build
 from .accelerator import prepare_runtime, require_tensorflow
-from .batches import TrainingBatches, evaluation_batches
+from .batches import Evaluation, TrainingBatches, training_batches
 from .datasets import Dataset
-from .evaluation import chance_error, top1_error
+from .evaluation import Tally, chance_error
 from .precise_bn import Moments, assign_moments, average_moments, scales_and_offsets
 from .recipe import Recipe
 from .steps import Steps
+from .streams import StreamedDataset
+
+if TYPE_CHECKING:
+    from .stream_batches import StreamBatches
 
 EPOCH_BN_BATCHES = 4  # batches of precise statistics before all evaluations but the last
 logger = logging.getLogger("regnet_ds")
@@ -102,7 +107,7 @@ class Result:
 def train(
     spec: NetSpec,
     recipe: Recipe,
-    data: Dataset,
+    data: Dataset | StreamedDataset,
     *,
     seed: int = 0,
     threads: int = 1,
@@ -135,7 +140,7 @@ def train(
     start = time.perf_counter()
     actual_threads, note = prepare_runtime(threads)
     recipe = _narrowed(recipe, data)
-    batches = TrainingBatches(data, recipe, seed)
+    batches = training_batches(data, recipe, seed)
     height, width = data.image_size
     model = build(
         spec,
@@ -172,16 +177,16 @@ class _Run:
         self,
         model: keras.Model,
         recipe: Recipe,
-        batches: TrainingBatches,
+        batches: TrainingBatches | StreamBatches,
         on_epoch: OnEpoch | None,
     ) -> None:
         self.recipe = recipe
         self.batches = batches
         self.on_epoch = on_epoch
         self.data = batches.data
-        self.validation = evaluation_batches(self.data, self.data.val)
-        shape = (recipe.batch_size, *self.data.train.images.shape[1:])
-        self.functions = Steps(model, recipe, shape, self.validation[0].shape, self.data.classes)
+        self.validation = Evaluation(self.data, "val")
+        shape = (recipe.batch_size, *self.data.image_size, 3)
+        self.functions = Steps(model, recipe, shape, self.validation.shape, self.data.classes)
         self.errors: list[float] = []
         self.reason = ""
         self.steps_done = 0
@@ -215,8 +220,10 @@ class _Run:
         before = time.perf_counter()
         moments = self._moments(epoch)
         scales, offsets = scales_and_offsets(self.functions.norms, moments)
-        logits = [self.functions.logits(batch, scales, offsets) for batch in self.validation]
-        error = top1_error(np.concatenate(logits), self.data.val.labels)
+        counted = Tally(self.data.classes)
+        for images, labels in self.validation:
+            counted.add(self.functions.logits(images, scales, offsets), labels)
+        error = counted.error
         if math.isfinite(error):
             self.errors.append(error)
         else:
@@ -256,7 +263,7 @@ class _Run:
         )
 
 
-def _narrowed(recipe: Recipe, data: Dataset) -> Recipe:
+def _narrowed(recipe: Recipe, data: Dataset | StreamedDataset) -> Recipe:
     excess = recipe.excess(data.augmentations)
     if excess:
         changes = ", ".join(f"{name} {asked} -> {limit}" for name, (asked, limit) in excess.items())

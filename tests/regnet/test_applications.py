@@ -203,6 +203,22 @@ def test_weights_from_a_file_and_config_round_trip(tmp_path):
     assert again.get_config() == model.get_config()
 
 
+def test_weights_of_timm_fit_with_its_convention(tmp_path):
+    arguments = {"input_shape": (32, 45, 3), "classes": 5, "convention": "timm"}
+    model = randomised(RegNetX002(weights=None, **arguments))
+    path = tmp_path / "regnetx_002.safetensors"
+    regnet.save_timm(model, path)
+    again = RegNetX002(weights=path, **arguments)
+    np.testing.assert_array_equal(again(pixels()), model(pixels()))
+    maps = RegNetX002(include_top=False, weights=str(path), convention="timm")(pixels())
+    expected = regnet.stage_features(model, [4])(pixels())
+    np.testing.assert_allclose(maps, expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="build it with convention='timm'"):
+        RegNetX002(weights=path, input_shape=(32, 45, 3), classes=5)
+    with pytest.raises(ValueError, match="has 5 classes, the model 4: build it with classes=5"):
+        RegNetX002(weights=path, **{**arguments, "classes": 4})
+
+
 @pytest.mark.slow
 @pytest.mark.smoke
 def test_saved_models_load_in_a_fresh_process(tmp_path):

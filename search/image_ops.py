@@ -1,0 +1,142 @@
+"""Decode, crop and resize encoded images in TensorFlow's graph: pure functions, static shapes.
+
+What is random is an argument. Images are float32 in [0, 255]; resizing is bilinear with pixel
+centres at half integers and no antialiasing, as in pycls and the post.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from .augment import ASPECT_HIGH, ASPECT_LOW, CROP_TRIES, EIGENVALUES, EIGENVECTORS
+
+Tensor = Any
+DRAWS = (5, CROP_TRIES)  # area, aspect, swap, top, left: uniform in [0, 1)
+JPEG = b"\xff\xd8\xff"
+
+
+def draw_box(draws: Tensor, height: Tensor, width: Tensor, area_factor: float) -> Tensor:
+    """Return an inception crop (top, left, height, width), int32, of an image of this size.
+
+    ``draws``, float64 of the shape DRAWS, decide; the rule is that of `augment.draw_boxes`: the
+    first of ten tries that fits, else the largest square in the centre.
+    """
+    rows, columns = tf.cast(height, tf.float64), tf.cast(width, tf.float64)
+    area = (area_factor + (1 - area_factor) * draws[0]) * rows * columns
+    aspect = ASPECT_LOW + (ASPECT_HIGH - ASPECT_LOW) * draws[1]
+    w, h = tf.round(tf.sqrt(area * aspect)), tf.round(tf.sqrt(area / aspect))
+    swap = draws[2] < 0.5
+    w, h = tf.where(swap, h, w), tf.where(swap, w, h)
+    fits = (w <= columns) & (h <= rows) & (w > 0) & (h > 0)
+    pick = tf.argmax(tf.cast(fits, tf.int32))
+    side = tf.minimum(rows, columns)
+    top = tf.floor(draws[3][pick] * (rows - h[pick] + 1))
+    left = tf.floor(draws[4][pick] * (columns - w[pick] + 1))
+    found = tf.stack([top, left, h[pick], w[pick]])
+    centre = tf.stack([(rows - side) // 2, (columns - side) // 2, side, side])
+    return tf.cast(tf.where(tf.reduce_any(fits), found, centre), tf.int32)
+
+
+def centre_box(height: Tensor, width: Tensor, share: float) -> Tensor:
+    """Return the centred square (top, left, height, width) of this share of the short side."""
+    short = tf.cast(tf.minimum(height, width), tf.float64)
+    side = tf.cast(tf.round(short * share), tf.int32)
+    return tf.stack([(height - side) // 2, (width - side) // 2, side, side])
+
+
+def image_shape(content: Tensor) -> tuple[Tensor, Tensor]:
+    """Return height and width of an encoded image, a JPEG's without decoding it."""
+    shape = tf.cond(
+        is_jpeg(content),
+        lambda: tf.image.extract_jpeg_shape(content)[:2],
+        lambda: tf.shape(_decode(content))[:2],
+    )
+    return shape[0], shape[1]
+
+
+def is_jpeg(content: Tensor) -> Tensor:
+    """Whether an encoded image is a JPEG, by its first bytes."""
+    return tf.equal(tf.strings.substr(content, 0, len(JPEG)), JPEG)
+
+
+def decode_box(content: Tensor, box: Tensor) -> Tensor:
+    """Return the box of an encoded image, uint8 (h, w, 3); a JPEG is decoded there alone."""
+
+    def from_jpeg() -> Tensor:
+        return tf.image.decode_and_crop_jpeg(content, box, channels=3)
+
+    def from_other() -> Tensor:
+        image = _decode(content)
+        return image[box[0] : box[0] + box[2], box[1] : box[1] + box[3]]
+
+    return tf.cond(is_jpeg(content), from_jpeg, from_other)
+
+
+def _decode(content: Tensor) -> Tensor:
+    image = tf.io.decode_image(content, channels=3, expand_animations=False)
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def resized(image: Tensor, side: int) -> Tensor:
+    """Return an image as a square, float32 (side, side, 3) in [0, 255]."""
+    image = tf.raw_ops.ResizeBilinear(
+        images=image[None], size=[side, side], half_pixel_centers=True, align_corners=False
+    )
+    return tf.ensure_shape(image[0], (side, side, 3))
+
+
+def flipped(image: Tensor, chosen: Tensor) -> Tensor:
+    """Return the image, mirrored left to right where ``chosen`` is true."""
+    return tf.cond(chosen, lambda: tf.reverse(image, [1]), lambda: image)
+
+
+def training_image(content: Tensor, draws: Tensor, side: int, area_factor: float) -> Tensor:
+    """Return the inception crop of an encoded image, float32 (side, side, 3) in [0, 255]."""
+    height, width = image_shape(content)
+    return resized(decode_box(content, draw_box(draws, height, width, area_factor)), side)
+
+
+def evaluation_image(content: Tensor, side: int, short_side: int) -> Tensor:
+    """Return the centre crop after resizing the short side, float32 (side, side, 3).
+
+    Cutting before resizing gives the same pixels, but for the rounding of the cut.
+    """
+    height, width = image_shape(content)
+    return resized(decode_box(content, centre_box(height, width, side / short_side)), side)
+
+
+def colours(alphas: Tensor) -> Tensor:
+    """Return the PCA jitter's colour of each image, (n, 3) in fractions of 1.
+
+    ``alphas`` (n, 3) are the strengths of ImageNet's principal components.
+    """
+    basis = tf.constant(EIGENVALUES[:, None] * EIGENVECTORS.T, tf.float32)
+    return tf.matmul(alphas, basis)
+
+
+def normalised(
+    images: Tensor,
+    jitter: Tensor,
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+) -> Tensor:
+    """Return (images / 255 + jitter - mean) / std; ``jitter`` is (n, 3) or (3,)."""
+    offset = (jitter - tf.constant(mean, tf.float32)) / tf.constant(std, tf.float32)
+    scale = tf.constant([1 / (255 * value) for value in std], tf.float32)
+    return images * scale + tf.reshape(offset, (-1, 1, 1, 3))
+
+
+def targets(labels: Tensor, classes: int, smoothing: float) -> Tensor:
+    """Return target probabilities (n, classes): 1 - s + s / classes and s / classes."""
+    return tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
+
+
+def mixup(images: Tensor, target: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Mix a batch with its reverse: ``share`` of each, (1,) or (n,), and 1 - share of the other."""
+    wide, high = tf.reshape(share, (-1, 1, 1, 1)), tf.reshape(share, (-1, 1))
+    return (
+        wide * images + (1 - wide) * tf.reverse(images, [0]),
+        high * target + (1 - high) * tf.reverse(target, [0]),
+    )
