@@ -12,6 +12,7 @@ import keras
 from ..designspace import NetSpec
 from ..designspace.spec import require_choice, require_int
 from .conventions import Convention
+from .imagenet import fetch_imagenet
 from .network import (
     CHANNELS_FIRST,
     TO_FIRST,
@@ -181,15 +182,13 @@ def load(model: keras.Model, request: Request, variant: Variant) -> None:
     Raises
     ------
     ValueError
-        If they cannot be read or are of another network.
+        If they cannot be fetched or read, or are of another network.
     """
     if request.weights is None:
         return
     if request.imagenet:
-        raise ValueError(
-            f"the ImageNet weights of {variant.title} are not downloaded by this version: give "
-            "the path of a file, or weights=None"
-        )
+        load_weights(model, fetch_imagenet(variant.title, request.include_top))
+        return
     if str(request.weights).endswith(KERAS_3_FILES):
         model.load_weights(request.weights)
     else:
