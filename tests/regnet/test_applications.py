@@ -19,6 +19,23 @@ from regnet_ds.regnet import APPLICATIONS, RegNetX002, RegNetY002, RegNetZ005, a
 PEER = os.environ.get("REGNET_DS_KERAS_PEER_PYTHON", sys.executable)
 
 
+USER = """
+import numpy as np
+from {package} import RegNetY008
+x = np.random.default_rng(0).uniform(0, 255, (2, 224, 224, 3)).astype(np.float32)
+top = RegNetY008(weights={weights}, classifier_activation=None)
+maps = RegNetY008(include_top=False, weights={weights}, input_shape=(96, 65, 3), pooling="avg")
+"""
+TRAIN_A_LITTLE = """
+rng = np.random.default_rng(1)
+for w in top.weights:
+    w.assign(rng.uniform(0.5, 1.5, w.shape) if w.shape.rank == 1 else 1.5 * w)
+top.save_weights("mine.h5")
+maps.set_weights(top.get_weights()[:-2])
+"""
+SAVE = "np.savez('{file}', top=top(x), maps=maps(x[:, :96, :65]))"
+
+
 def pixels(n=2, h=32, w=45, channels=3):
     return np.random.default_rng(0).uniform(0, 255, (n, h, w, channels)).astype(np.float32)
 
@@ -71,6 +88,26 @@ def test_every_argument_of_tf_keras_is_one_of_ours():
         ours = inspect.signature(APPLICATIONS[name]).parameters
         assert ours["name"].default == theirs.pop("model_name")
         assert {key: ours[key].default for key in theirs} == theirs
+
+
+@pytest.mark.slow
+@pytest.mark.smoke
+def test_a_program_for_tf_keras_changes_its_import_alone(tmp_path):
+    """Its weights from a file, its pixels, its arguments: the same logits and features."""
+    theirs = USER.format(package="tf_keras.applications", weights=None) + TRAIN_A_LITTLE
+    ours = USER.format(package="regnet_ds.regnet", weights="'mine.h5'")
+    programs = [(PEER, theirs, "theirs.npz"), (sys.executable, ours, "ours.npz")]
+    for python, program, file in programs:
+        whole = program + SAVE.format(file=file)
+        done = subprocess.run([python, "-c", whole], cwd=tmp_path, capture_output=True, text=True)
+        if "No module named 'tf_keras'" in done.stderr:
+            pytest.skip("needs tf_keras: set REGNET_DS_KERAS_PEER_PYTHON to a Python that has it")
+        assert done.returncode == 0, done.stderr
+    theirs, ours = (np.load(tmp_path / file) for *_, file in programs)
+    for key in ("top", "maps"):
+        scale = np.abs(theirs[key]).max()
+        assert np.ptp(theirs[key]) > 0.01 * scale
+        np.testing.assert_allclose(ours[key], theirs[key], atol=1e-4 * scale)
 
 
 @pytest.mark.parametrize("name", ["RegNetX002", "RegNetZ005"])
