@@ -21,7 +21,7 @@ from .fingerprint import environment
 if TYPE_CHECKING:
     from .datasets import Dataset
     from .recipe import Recipe
-    from .streams import StreamedDataset
+    from .sources.streams import StreamedDataset
 
 _log = logging.getLogger("regnet_ds")
 
