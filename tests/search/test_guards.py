@@ -46,6 +46,8 @@ def test_a_trial_that_hangs_fails_and_says_where(trained, monkeypatch):
     assert list(stack.parent.glob("stack-*")) == [stack]
 
 
+@pytest.mark.slow
+@pytest.mark.smoke
 def test_a_trial_that_needs_too_much_memory_fails_and_the_rest_goes_on(trained, monkeypatch):
     monkeypatch.setenv("FAKE_MEMORY", "0,2")
     study = trained(guards=Guards(memory=250 * 2**20))
@@ -56,13 +58,21 @@ def test_a_trial_that_needs_too_much_memory_fails_and_the_rest_goes_on(trained, 
     assert third.user_attrs["attempts"] == 2  # its first process had trained another before
 
 
+@pytest.mark.slow
 def test_a_fresh_process_for_every_two(trained):
     got = processes(trained(guards=Guards(trials=2)))
     assert [nth for _, nth in got] == [1, 2, 1, 2]
     assert len({pid for pid, _ in got}) == 2
 
 
-@pytest.mark.parametrize(("workers", "wanted"), [(1, 3), (2, 3), (3, 2)])
+@pytest.mark.parametrize(
+    ("workers", "wanted"),
+    [
+        pytest.param(1, 3, marks=pytest.mark.slow),
+        (2, 3),
+        pytest.param(3, 2, marks=pytest.mark.slow),
+    ],
+)
 def test_at_most_so_many_trials(trained, workers, wanted):
     limits = Limits(trials=wanted)
     study = trained(workers, limits=limits, guards=Guards(trials=1))
@@ -82,6 +92,7 @@ def test_a_run_ends_in_time(trained, monkeypatch):
     assert all(t.user_attrs.get("attempts", 0) == 0 for t in study.trials)
 
 
+@pytest.mark.slow
 def test_guards_on_a_server(trained, database, monkeypatch):
     monkeypatch.setenv("FAKE_HANG", "2")
     study = trained(2, database, guards=Guards(seconds=1.5), limits=Limits(trials=3))
