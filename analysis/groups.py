@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
 from .distribution import EDF, edf
@@ -113,8 +114,16 @@ def _split(name: str, table: pd.DataFrame, by: str) -> list[tuple[str, pd.DataFr
     if by not in table:
         raise ValueError(f"{name} has no column {by} (nearest: {nearest(by, table.columns)})")
     cells: Any = table[by]
-    labels = cells.map(_label).to_numpy()
-    return [(label, cast(pd.DataFrame, table[labels == label])) for label in dict.fromkeys(labels)]
+    codes, values = pd.factorize(cells, use_na_sentinel=False)
+    labels = [_label(value) for value in values]
+    return [
+        (label, cast(pd.DataFrame, table[np.isin(codes, _places(labels, label))]))
+        for label in dict.fromkeys(labels)
+    ]
+
+
+def _places(labels: list[str], label: str) -> list[int]:
+    return [i for i, one in enumerate(labels) if one == label]
 
 
 def _label(cell: Any) -> str:

@@ -6,6 +6,7 @@ Parquet; in the frame they are tuples. Rows are counted from 1, without the head
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pandas as pd
 
 from ..designspace.record import SCHEMA, STAGE_KEYS
 from ..designspace.tables.columns import SUFFIXES, read_columns
+from .foreign import CURVE, translated
 from .metrics import METRICS
 from .records import RECORD_KEYS, RESULT_KEYS
 
@@ -25,7 +27,9 @@ REPLICATE = "replicate"  # above 0: a training for the noise over seeds
 NUMBER_COLUMNS = frozenset((*RECORD_KEYS, *RESULT_KEYS, *METRICS, REPLICATE)) - {
     *TEXT_COLUMNS,
     *STAGE_KEYS,
+    CURVE,
 }
+_MANY = 100_000  # rows from which text of a Parquet file is kept as categories
 _MISSING = frozenset(("", "na", "nan", "null", "none"))
 
 
@@ -34,8 +38,13 @@ def is_file_of_rows(source: str) -> bool:
     return Path(source).suffix.lower() in (*SUFFIXES, ".yml")
 
 
-def read_file(path: Path) -> pd.DataFrame:
+def read_file(path: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
     """Return the rows of a file of results, with numbers as numbers and lists as tuples.
+
+    Parameters
+    ----------
+    columns
+        Of a Parquet file only these are read, as far as it has them; None reads all.
 
     Raises
     ------
@@ -48,22 +57,32 @@ def read_file(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise ValueError(f"cannot read {path}: no such file")
     if path.suffix.lower() == ".parquet":
-        return typed(_read_parquet(path), str(path))
-    columns = read_columns(path)
-    cells = {name: [_cell(c) for c in column] for name, column in columns.items()}
+        return typed(_read_parquet(path, columns), str(path))
+    found = translated(read_columns(path), str(path))
+    cells = {name: [_cell(c) for c in column] for name, column in found.items()}
     return typed(pd.DataFrame(cells, dtype=object), str(path))
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path, columns: Collection[str] | None) -> pd.DataFrame:
+    """Return a Parquet file; text of few values as categories, so that 10^7 rows stay small."""
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
-        table = pd.read_parquet(path)
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            wanted = [name for name in schema.names if columns is None or name in columns]
+            text = [n for n in wanted if pa.types.is_string(schema.field(n).type)]
+            many = text if file.metadata.num_rows > _MANY else []
+        if "error" not in wanted and columns is not None:
+            wanted = schema.names  # so that the nearest of all columns can be named
+        table = pq.read_table(path, columns=wanted, read_dictionary=many)
+        rows = table.to_pandas(split_blocks=True, self_destruct=True)
     except (OSError, pa.ArrowException) as error:
         raise ValueError(f"{path} is not a Parquet file: {str(error).splitlines()[0]}") from error
-    if table.empty:
+    if rows.empty:
         raise ValueError(f"{path} has no rows")
-    return table
+    return rows
 
 
 def _cell(cell: Any) -> Any:
@@ -79,7 +98,7 @@ def typed(table: pd.DataFrame, source: str) -> pd.DataFrame:
     for column in table.columns:
         if column in NUMBER_COLUMNS:
             changed[column] = numbers(table, column, source)
-        elif column in STAGE_KEYS:
+        elif column in STAGE_KEYS or column == CURVE:
             changed[column] = _lists(table, column, source)
         elif column not in TEXT_COLUMNS and table[column].dtype == object:
             changed[column] = _numbers_if_all(table[column])
@@ -98,7 +117,7 @@ def typed(table: pd.DataFrame, source: str) -> pd.DataFrame:
 def numbers(table: pd.DataFrame, column: str, source: str) -> pd.Series:
     """Return a column as numbers, missing ones as NaN, or raise ValueError for a bad cell."""
     cells: Any = table[column]
-    if pd.api.types.is_numeric_dtype(cells.dtype) and cells.dtype != np.bool_:
+    if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(cells.dtype):
         return cells
     numeric: Any = pd.to_numeric(cells, errors="coerce")
     truths = cells.map(lambda cell: isinstance(cell, bool | np.bool_)).to_numpy(dtype=bool)

@@ -2,42 +2,34 @@
 
 ``journal:PATH`` (also a bare path) is one file that several processes of one host share;
 ``sqlite:///PATH`` serves one writer; ``postgresql://...`` serves many hosts.
-
-Optuna's own journal is destroyed by a torn last line, which a full disk or a killed writer
-leaves behind: the next record is glued to it and nothing after can be read. Here every writer
-cuts such a line back first. The lock is the kernel's (``flock`` on the journal itself), so that
-it ends with its holder; where there is none, Optuna's lock file with a grace of 5 s serves.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-import logging
 import os
-import threading
-from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import re
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.trial import TrialState
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import FrozenTrial, TrialState
 
+from .journal import FIRST_BYTES, Journal, RepairedJournal
 from .records import SCHEMA
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
-LOCK_GRACE = 5  # seconds, where the kernel has no file locks
-FIRST_BYTES = b'{"op_code":'  # of every record of a journal
+    from .database import Database
+
 KINDS = ("journal", "sqlite", "postgresql")
-_log = logging.getLogger("regnet_ds")
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,10 @@ class StorageURL:
             return str(self.path)
         from sqlalchemy.engine import make_url
 
-        return make_url(self.text).render_as_string(hide_password=True)
+        url = make_url(self.text)
+        if "password" in url.query:
+            url = url.update_query_dict({"password": "***"})
+        return url.render_as_string(hide_password=True)
 
 
 def parse_url(url: str | os.PathLike[str]) -> StorageURL:
@@ -129,151 +124,55 @@ def load_study(storage: BaseStorage, name: str | None = None) -> optuna.Study:
     return study
 
 
-def exclusive(storage: BaseStorage) -> AbstractContextManager[None]:
-    """Return a block in which no other process writes to the storage (journals only)."""
-    return storage.exclusive() if isinstance(storage, Journal) else nullcontext()
+def is_database(storage: BaseStorage) -> TypeGuard[Database]:
+    """Return whether a storage is a server that many hosts share."""
+    if isinstance(storage, Journal):  # SQLAlchemy need not be imported
+        return False
+    from .database import Database
+
+    return isinstance(storage, Database)
 
 
-def batch(storage: BaseStorage) -> AbstractContextManager[None]:
-    """Return a block whose writes reach a journal together, in one write, when it ends.
+def exclusive(storage: BaseStorage) -> AbstractContextManager[Any]:
+    """Return a block in which no other process writes (SQLite has one writer anyway)."""
+    if isinstance(storage, Journal) or is_database(storage):
+        return storage.exclusive()
+    return nullcontext()
 
-    Reads within the block do not see them. Other storages write as usual.
+
+def batch(storage: BaseStorage) -> AbstractContextManager[Any]:
+    """Return a block whose writes reach the storage together when it ends, or not at all.
+
+    Reads of a journal within the block do not see them. SQLite writes as usual.
     """
-    return storage.batch() if isinstance(storage, Journal) else nullcontext()
+    if isinstance(storage, Journal) or is_database(storage):
+        return storage.batch()
+    return nullcontext()
 
 
-class RepairedJournal(JournalFileBackend):
-    """Optuna's journal file, whose torn last line is cut back before anything is appended."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        lock = JournalFileOpenLock(os.fspath(path), grace_period=LOCK_GRACE)
-        super().__init__(os.fspath(path), lock_obj=lock)
-        self._held = threading.RLock()
-        self._depth = 0
-        if os.access(path, os.W_OK):
-            with self.exclusive():
-                self._cut_torn_line()
-
-    @contextmanager
-    def exclusive(self) -> Generator[None]:
-        """Hold the lock; blocks may be nested."""
-        with self._held:
-            self._depth += 1
-            try:
-                if self._depth > 1:
-                    yield
-                else:
-                    with self._locked():
-                        yield
-            finally:
-                self._depth -= 1
-
-    @contextmanager
-    def _locked(self) -> Generator[None]:
-        if fcntl is None:
-            self._lock.acquire()
-            try:
-                yield
-            finally:
-                self._lock.release()
-            return
-        with open(self._file_path, "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield  # closing the file releases it
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append records, all in one write; what a failed write leaves is cut back."""
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with self.exclusive():
-            self._cut_torn_line()
-            with open(self._file_path, "r+b", buffering=0) as file:
-                end = file.seek(0, os.SEEK_END)
-                try:
-                    _write(file.fileno(), lines.encode())
-                except OSError:
-                    file.truncate(end)
-                    raise
-
-    def _cut_torn_line(self) -> None:
-        with open(self._file_path, "r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            end = _end_of_last_line(file, size)
-            if end == size:
-                return
-            _log.warning("%s: cut a torn record of %d bytes", self._file_path, size - end)
-            file.truncate(end)
-            file.flush()
-            os.fsync(file.fileno())
+def add_trials(study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
+    """Add trials to a study, all or none of them (but on SQLite)."""
+    storage = study._storage
+    if is_database(storage):
+        storage.add_trials(study._study_id, trials)
+        return
+    with batch(storage):
+        study.add_trials(trials)
 
 
-class Journal(JournalStorage):
-    """Optuna's journal storage with two blocks: one that excludes others, one that batches."""
-
-    def __init__(self, backend: RepairedJournal) -> None:
-        self._pending: list[dict[str, Any]] | None = None
-        super().__init__(backend)
-        self._journal = backend
-        # Optuna sets it with the first trial that this process adds; a batched one comes later.
-        self._replay_result._last_created_trial_id_by_this_process = -1
-
-    def exclusive(self) -> AbstractContextManager[None]:
-        """Return a block in which no other process writes."""
-        return self._journal.exclusive()
-
-    @contextmanager
-    def batch(self) -> Generator[None]:
-        """Collect the writes of the block, which belongs to one thread; drop them if it fails."""
-        if self._pending is not None:
-            raise RuntimeError("batches of a journal cannot be nested")
-        self._pending = []
-        try:
-            yield
-            pending, self._pending = self._pending, None
-            if pending:
-                self._journal.append_logs(pending)
-                with self._thread_lock:
-                    self._sync_with_backend()
-        finally:
-            self._pending = None
-
-    def set_trial_state_values(
-        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
-    ) -> bool:
-        """Change a state; to RUNNING only from WAITING, and for one process alone.
-
-        Optuna's own answer is wrong for a process that owned the trial before.
-        """
-        if state != TrialState.RUNNING:
-            return super().set_trial_state_values(trial_id, state, values)
-        with self.exclusive():
-            return super().set_trial_state_values(trial_id, state, values)
-
-    def _write_log(self, op_code: int, extra_fields: dict[str, Any]) -> None:
-        if self._pending is None:
-            super()._write_log(op_code, extra_fields)
-            return
-        worker = self._replay_result.worker_id
-        self._pending.append({"op_code": op_code, "worker_id": worker, **extra_fields})
+def count_states(study: optuna.Study) -> dict[TrialState, int]:
+    """Return how many trials a study has in each state."""
+    storage = study._storage
+    if is_database(storage):
+        return storage.count_states(study._study_id)
+    return Counter(t.state for t in storage.get_all_trials(study._study_id, deepcopy=False))
 
 
-def _write(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
-    os.fsync(handle)
-
-
-def _end_of_last_line(file: Any, size: int, block: int = 65_536) -> int:
-    """Return where the last complete line of a binary file ends, 0 if there is none."""
-    end = size
-    while end > 0:
-        start = max(0, end - block)
-        file.seek(start)
-        newline = file.read(end - start).rfind(b"\n")
-        if newline >= 0:
-            return start + newline + 1
-        end = start
-    return 0
+def require_writable(storage: BaseStorage, url: str | os.PathLike[str]) -> None:
+    """Raise ValueError if a server does not let this user write to the storage."""
+    if not is_database(storage) or storage.is_writable():
+        return
+    raise ValueError(f"the user of {parse_url(url).shown} may read the storage, but not write")
 
 
 def _check_file(path: Path, create: bool) -> None:
@@ -311,26 +210,41 @@ def _check_journal(path: Path) -> None:
         raise ValueError(f"{path} is not a journal: it begins with {first[:11]!r}")
 
 
-def _open_database(place: StorageURL) -> RDBStorage:
+def _open_database(place: StorageURL) -> BaseStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
-    waits = {"connect_args": {"timeout": 20}} if place.kind == "sqlite" else {"pool_pre_ping": True}
     try:
-        return RDBStorage(place.text, engine_kwargs=waits)
+        if place.kind == "sqlite":
+            return RDBStorage(place.text, engine_kwargs={"connect_args": {"timeout": 20}})
+        from .database import Database
+
+        return Database(place.text)
     except ImportError as error:
-        raise ValueError(f"cannot open {place.shown}: {error}; install psycopg") from error
+        raise ValueError(
+            f"cannot open {place.shown}: no driver for it; pip install 'regnet-ds[postgresql]'"
+        ) from error
     except (SQLAlchemyError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"cannot open the storage {place.shown}: {reason}") from error
+        raise ValueError(f"cannot open the storage {place.shown}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what a database's driver says, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    several = len(lines) > 1 and "Multiple connection attempts" in lines[0]
+    return re.sub(r"^\(\S+\) ", "", lines[several]) if lines else type(error).__name__
 
 
 __all__ = [
     "Journal",
     "RepairedJournal",
     "StorageURL",
+    "add_trials",
     "batch",
+    "count_states",
     "exclusive",
+    "is_database",
     "load_study",
     "open_storage",
     "parse_url",
+    "require_writable",
 ]

@@ -4,6 +4,7 @@ A trial is claimed by one atomic change from WAITING to RUNNING; its owner is re
 second write. The owner is a process, known by host, pid and start time. A RUNNING trial whose
 owner is dead, or that has none for longer than `GRACE`, is an orphan: it waits again under its
 own number, or fails once it has been tried `MAX_ATTEMPTS` times. One process judges a storage.
+On PostgreSQL, which many hosts share, owners hold leases instead (`leases`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 import psutil
@@ -23,10 +24,12 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from ..analysis.records import Status
-from ..analysis.storage import batch, exclusive
+from ..analysis.storage import batch, exclusive, is_database
+from .leases import OWNER, claim_next, end_lease, expired, lease_of, settle
 
-PRIVATE = "rds:"  # of attributes that are not columns of a table
-OWNER = PRIVATE + "owner"
+if TYPE_CHECKING:
+    from ..analysis.database import Database
+
 GRACE = 10.0  # seconds between a claim and its owner's record
 MAX_ATTEMPTS = 3
 _CLOCK_SLACK = 2.0  # seconds that two readings of a start time may differ
@@ -42,18 +45,23 @@ class Owner:
     pid: int
     started: float
     token: str
+    pool: str = ""
+    nth: int = 1  # of the trials that this process claims
 
     @classmethod
-    def of_this_process(cls, worker: str) -> Owner:
-        """Return the owner that this process is."""
+    def of_this_process(cls, worker: str, pool: str = "") -> Owner:
+        """Return the owner that this process is; ``pool`` names the parent that started it."""
         pid = os.getpid()
         started = psutil.Process(pid).create_time()
-        return cls(worker, socket.gethostname(), pid, started, uuid.uuid4().hex)
+        return cls(worker, socket.gethostname(), pid, started, uuid.uuid4().hex, pool)
 
 
 def claim(study: optuna.Study, owner: Owner) -> FrozenTrial | None:
     """Take the lowest waiting trial; None if there is none."""
     storage = study._storage
+    if is_database(storage):
+        attributes = {"worker": owner.worker, OWNER: asdict(owner)}
+        return claim_next(storage, study._study_id, attributes)
     waiting = trials_in(study, TrialState.WAITING)
     for trial in sorted(waiting, key=lambda trial: trial.number):
         try:
@@ -80,6 +88,9 @@ def finish(
 ) -> bool:
     """Record a result: COMPLETE with a value, FAIL without; False if the trial was taken away."""
     state = TrialState.FAIL if value is None else TrialState.COMPLETE
+    storage = study._storage
+    if is_database(storage):
+        return settle(storage, trial._trial_id, owner.token, state, attributes, value)
     with exclusive(study._storage):
         if not is_owner(study, trial, owner):
             return False
@@ -91,6 +102,10 @@ def finish(
 
 def give_back(study: optuna.Study, trial: FrozenTrial, owner: Owner) -> bool:
     """Let a claimed trial wait again, as if it had not been claimed; False if it was taken."""
+    storage = study._storage
+    if is_database(storage):
+        attributes = {"attempts": attempts_of(trial) - 1, OWNER: None}
+        return settle(storage, trial._trial_id, owner.token, TrialState.WAITING, attributes)
     with exclusive(study._storage):
         if not is_owner(study, trial, owner):
             return False
@@ -105,28 +120,50 @@ def is_owner(study: optuna.Study, trial: FrozenTrial, owner: Owner) -> bool:
     return now.state == TrialState.RUNNING and held.get("token") == owner.token
 
 
-def release_orphans(study: optuna.Study, *, everywhere: bool = False) -> list[int]:
+def release_orphans(study: optuna.Study, *, everywhere: bool = False, pool: str = "") -> list[int]:
     """Return orphans to the queue, or fail those tried too often; the numbers of both.
 
     ``everywhere`` also takes trials from owners on other hosts, whose life cannot be seen here.
+    On PostgreSQL an orphan's lease is over, or its owner was a process of ``pool``, this
+    process's own, and is dead.
     """
+    storage = study._storage
+    if is_database(storage):
+        return _release_expired(study, storage, pool)
     if not any(_is_orphan(trial, everywhere) for trial in trials_in(study, TrialState.RUNNING)):
         return []
-    released: list[int] = []
-    with exclusive(study._storage):
-        for trial in trials_in(study, TrialState.RUNNING):
-            if not _is_orphan(trial, everywhere):
-                continue
-            attempts = attempts_of(trial)
-            released.append(trial.number)
-            if attempts < MAX_ATTEMPTS:
-                _log.warning(
-                    "trial %d of %s lost its worker; it waits again", trial.number, study.study_name
-                )
-                _to_waiting(study, trial, attempts)
-            else:
-                _fail(study, trial, f"its worker died {attempts} times")
-    return released
+    with exclusive(storage):
+        orphans = [t for t in trials_in(study, TrialState.RUNNING) if _is_orphan(t, everywhere)]
+        for trial in orphans:
+            _release(study, trial)
+    return [trial.number for trial in orphans]
+
+
+def _release_expired(study: optuna.Study, storage: Database, pool: str) -> list[int]:
+    with storage.exclusive() as connection:
+        late = set(expired(connection, study._study_id, lease_of(study)))
+        running = trials_in(study, TrialState.RUNNING) if late or pool else []
+        orphans = [t for t in running if t._trial_id in late or _died_in(t, pool)]
+        for trial in orphans:
+            _release(study, trial)
+            end_lease(connection, trial._trial_id)
+    return [trial.number for trial in orphans]
+
+
+def _died_in(trial: FrozenTrial, pool: str) -> bool:
+    held = trial.user_attrs.get(OWNER) or {}
+    return bool(pool) and held.get("pool") == pool and not is_alive(held["pid"], held["started"])
+
+
+def _release(study: optuna.Study, trial: FrozenTrial) -> None:
+    attempts = attempts_of(trial)
+    if attempts < MAX_ATTEMPTS:
+        _log.warning(
+            "trial %d of %s lost its worker; it waits again", trial.number, study.study_name
+        )
+        _to_waiting(study, trial, attempts)
+    else:
+        _fail(study, trial, f"its worker died {attempts} times")
 
 
 def trials_in(study: optuna.Study, *states: TrialState) -> list[FrozenTrial]:

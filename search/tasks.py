@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from optuna.trial import FrozenTrial
 
 from ..analysis.records import RECORD_KEYS
-from .claims import PRIVATE
+from .leases import PRIVATE
 
 SETTINGS = PRIVATE + "settings"  # of a trial that differs from its study's
 TUNING = "tuning"

