@@ -36,6 +36,7 @@ from .applications import (
 )
 from .conventions import CONVENTIONS, Convention
 from .fusing import fuse
+from .inference import compile_inference
 from .layers import BatchNorm, GroupedConv2D
 from .model import build
 from .plain import to_plain
@@ -81,6 +82,7 @@ __all__ = [
     "accounting",
     "build",
     "canonical",
+    "compile_inference",
     "decode_predictions",
     "fuse",
     "load_weights",

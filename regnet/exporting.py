@@ -20,6 +20,7 @@ import numpy as np
 from ..designspace.spec import require_choice, require_int
 from . import litert_files, onnx_files, saved_models
 from .fusing import fuse
+from .inference import image_shape
 
 CHECK_IMAGES = 8
 OPEN_SIZE = 224  # px at which a model of open size is checked
@@ -150,7 +151,7 @@ def export(
         raise ValueError(f"tolerance must be positive, got {tolerance!r}")
     _require_place(place, format, kind)
     kind.require()
-    shape = _input_shape(model, resolution)
+    shape = (None, *image_shape(model, resolution))
     images = _images(shape, seed)
     expected = _outputs(model, images)
     given = fuse(model) if fused else model
@@ -210,25 +211,6 @@ def _require_place(path: Path, format: str, kind: Format) -> None:
 
 def _is_empty_folder(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
-
-
-def _input_shape(model: keras.Model, resolution: tuple[int, int] | None) -> tuple[int | None, ...]:
-    """Return the shape of the model's one image input, the batch None."""
-    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
-    if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4:
-        raise ValueError(
-            f"only a model from one image (h, w, c) to one output can be exported, got "
-            f"{[tuple(x.shape[1:]) for x in inputs]} to {[tuple(x.shape[1:]) for x in outputs]}"
-        )
-    _, *shape = inputs[0].shape
-    first = shape[0] is not None and shape[0] < 5 and shape[-1] is None
-    sizes = shape[1:] if first else shape[:2]
-    if resolution is not None:
-        for fixed, asked in zip(sizes, resolution, strict=True):
-            if fixed not in (None, asked):
-                raise ValueError(f"the model's input is {tuple(shape)}, got the size {resolution}")
-        shape = [shape[0], *resolution] if first else [*resolution, shape[2]]
-    return (None, *shape)
 
 
 def _images(shape: tuple[int | None, ...], seed: int) -> np.ndarray:
