@@ -39,13 +39,6 @@ def draw_box(draws: Tensor, height: Tensor, width: Tensor, area_factor: float) -
     return tf.cast(tf.where(tf.reduce_any(fits), found, centre), tf.int32)
 
 
-def centre_box(height: Tensor, width: Tensor, share: float) -> Tensor:
-    """Return the centred square (top, left, height, width) of this share of the short side."""
-    short = tf.cast(tf.minimum(height, width), tf.float64)
-    side = tf.cast(tf.round(short * share), tf.int32)
-    return tf.stack([(height - side) // 2, (width - side) // 2, side, side])
-
-
 def image_shape(content: Tensor) -> tuple[Tensor, Tensor]:
     """Return height and width of an encoded image, a JPEG's without decoding it."""
     shape = tf.cond(
@@ -65,7 +58,10 @@ def decode_box(content: Tensor, box: Tensor) -> Tensor:
     """Return the box of an encoded image, uint8 (h, w, 3); a JPEG is decoded there alone."""
 
     def from_jpeg() -> Tensor:
-        return tf.image.decode_and_crop_jpeg(content, box, channels=3)
+        # The accurate transform gives PIL's and torchvision's pixels.
+        return tf.image.decode_and_crop_jpeg(
+            content, box, channels=3, dct_method="INTEGER_ACCURATE"
+        )
 
     def from_other() -> Tensor:
         image = _decode(content)
@@ -99,12 +95,31 @@ def training_image(content: Tensor, draws: Tensor, side: int, area_factor: float
 
 
 def evaluation_image(content: Tensor, side: int, short_side: int) -> Tensor:
-    """Return the centre crop after resizing the short side, float32 (side, side, 3).
+    """Return the centre crop of the image with its short side resized, float32 (side, side, 3).
 
-    Cutting before resizing gives the same pixels, but for the rounding of the cut.
+    The long side is rounded down and what is cut off below and on the right up, as in pycls. A
+    JPEG is decoded around the crop alone; the pixels are those of resizing the whole.
     """
     height, width = image_shape(content)
-    return resized(decode_box(content, centre_box(height, width, side / short_side)), side)
+    size = tf.stack([height, width])
+    short = tf.minimum(height, width)
+    small = short_side * size // short
+    scale = tf.cast(small, tf.float64) / tf.cast(size, tf.float64)
+    first = (small - side + 1) // 2
+    start = tf.cast(tf.floor(tf.cast(first, tf.float64) / scale), tf.int32) - 1
+    end = tf.cast(tf.math.ceil(tf.cast(first + side, tf.float64) / scale), tf.int32) + 1
+    start, end = tf.maximum(start, 0), tf.minimum(end, size)
+    image = decode_box(content, tf.concat([start, end - start], 0))
+    shift = tf.cast(start, tf.float64) * scale - tf.cast(first, tf.float64)
+    cut = tf.raw_ops.ScaleAndTranslate(
+        images=image[None],
+        size=[side, side],
+        scale=tf.cast(scale, tf.float32),
+        translation=tf.cast(shift, tf.float32),
+        kernel_type="triangle",
+        antialias=False,
+    )
+    return tf.ensure_shape(cut[0], (side, side, 3))
 
 
 def colours(alphas: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from . import image_ops
 from .recipe import Recipe
-from .streams import StreamedDataset
+from .sources.streams import StreamedDataset
 
 Floats = NDArray[np.floating[Any]]
 Labels = NDArray[np.int64]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from . import augment
 from .datasets import Dataset, floats
 from .recipe import Recipe
-from .streams import StreamedDataset
+from .sources.streams import StreamedDataset
 
 Pixels = NDArray[np.floating[Any]]  # float32 in [0, 1]
 _VIEWS = 3  # what the generator is for, part of its seed
