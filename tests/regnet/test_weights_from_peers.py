@@ -50,11 +50,12 @@ BATCHES = [[1, 224], [2, 97]]
 STEP = [16, 64]
 LEARNING_RATE = 0.05
 TOLERANCE, STEP_TOLERANCE = 1e-4, 1e-3
+TORCH = ("REGNET_DS_PEER_PYTHON", "timm, torchvision, safetensors", "torch_weights_peer.py")
 PROGRAMS = {
     "tf_keras": ("REGNET_DS_KERAS_PEER_PYTHON", "tf_keras", "keras_weights_peer.py"),
-    "timm": ("REGNET_DS_PEER_PYTHON", "timm, safetensors", "torch_weights_peer.py"),
-    "torchvision": ("REGNET_DS_PEER_PYTHON", "torchvision", "torch_weights_peer.py"),
-    "pycls": ("REGNET_DS_PEER_PYTHON", "torch, safetensors", "torch_weights_peer.py"),
+    "timm": TORCH,
+    "torchvision": TORCH,
+    "pycls": TORCH,
 }
 
 
@@ -79,13 +80,22 @@ class Peer:
         assert answer == "done", json.loads(answer or '"the peer has died"')
 
 
+@cache
+def has(python, modules):
+    done = subprocess.run([python, "-c", f"import {modules}"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
 @pytest.fixture(scope="module")
 def peers():
+    """Return the peer of a library, started once, or skip where it is not installed."""
     started = {}
 
     def start(library):
-        variable, _, program = PROGRAMS[library]
+        variable, modules, program = PROGRAMS[library]
         python = os.environ.get(variable, sys.executable)
+        if not has(python, modules):
+            pytest.skip(f"no {modules}: set {variable} to a Python that has them")
         if program not in started:
             started[program] = Peer(python, program)
         return started[program]
@@ -99,10 +109,6 @@ def peers():
 
 @pytest.fixture
 def peer(peers, library):
-    variable, modules, _ = PROGRAMS[library]
-    python = os.environ.get(variable, sys.executable)
-    if subprocess.run([python, "-c", f"import {modules}"], capture_output=True).returncode:
-        pytest.skip(f"{modules} not installed: set {variable} to a Python that has it")
     return peers(library)
 
 
