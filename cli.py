@@ -22,6 +22,7 @@ COMMANDS = {
     "flops": "flops",
     "bench": "bench",
     "export": "export",
+    "convert": "convert",
     "canonical": "canonical",
     "space": "space",
     "fit": "fit",
