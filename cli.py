@@ -30,6 +30,8 @@ COMMANDS = {
     "tune": "tune",
     "edf": "figures",
     "plot": "figures",
+    "compare": "compare",
+    "refine": "compare",
     "data": "data",
     "quickstart": "quickstart",
 }
