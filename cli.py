@@ -30,7 +30,11 @@ COMMANDS = {
     "tune": "tune",
     "edf": "figures",
     "plot": "figures",
+    "train": "train",
+    "evaluate": "evaluate",
+    "predict": "evaluate",
     "data": "data",
+    "doctor": "doctor",
     "quickstart": "quickstart",
 }
 HELP = """A toolkit for network design spaces: sample, account, train, compare and tune RegNets.
