@@ -21,6 +21,7 @@ COMMANDS = {
     "account": "account",
     "flops": "flops",
     "bench": "bench",
+    "export": "export",
     "canonical": "canonical",
     "space": "space",
     "fit": "fit",

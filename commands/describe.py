@@ -110,11 +110,11 @@ def _emit_rows(columns: Columns, format: shared.Format, out: Path | None) -> Non
 
 
 def read_network(what: list[str]) -> tuple[str, NetSpec]:
-    """Return the canonical name, if any, and the network that the arguments mean."""
-    from ..designspace.catalogue import canonical, canonical_name
+    """Return the name, if it has one, and the network that the arguments mean."""
+    from ..designspace.catalogue import canonical, canonical_name, torchvision_name
 
     if len(what) == 1 and "=" not in what[0]:
-        name = canonical_name(what[0])
+        name = torchvision_name(what[0]) or canonical_name(what[0])
         return name, canonical(name)
     return "", read_parameters(what)
 
