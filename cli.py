@@ -21,6 +21,7 @@ COMMANDS = {
     "account": "account",
     "flops": "flops",
     "bench": "bench",
+    "export": "export",
     "canonical": "canonical",
     "space": "space",
     "fit": "fit",
@@ -32,7 +33,11 @@ COMMANDS = {
     "plot": "figures",
     "compare": "compare",
     "refine": "compare",
+    "train": "train",
+    "evaluate": "evaluate",
+    "predict": "evaluate",
     "data": "data",
+    "doctor": "doctor",
     "quickstart": "quickstart",
 }
 HELP = """A toolkit for network design spaces: sample, account, train, compare and tune RegNets.

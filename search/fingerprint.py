@@ -83,4 +83,4 @@ def _convolution() -> str:
     grouped = sys.modules.get("regnet_ds.regnet.grouped")
     if grouped is None:
         return "unknown"
-    return "native" if grouped.native_is_fast() else f"packed-{grouped.PACK_CHANNELS}"
+    return grouped.name_of_way()

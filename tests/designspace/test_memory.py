@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from regnet_ds.designspace import NetSpec, Stage, canonical, complexity
+from regnet_ds.designspace import CANONICAL, NetSpec, Stage, canonical, complexity
+from regnet_ds.designspace.catalogue import timm_name
 from regnet_ds.designspace.layers import walk
 from regnet_ds.designspace.memory import Memory, activation_memory
+from regnet_ds.designspace.widths.landmarks import RESNET_50
 
 SPECS = st.from_type(NetSpec)
+PEER = os.environ.get("REGNET_DS_PEER_PYTHON")
+PROGRAM = Path(__file__).with_name("memory_peer.py")
 
 
 def test_block_x_with_a_projection_by_hand() -> None:
@@ -84,3 +93,17 @@ def test_bytes() -> None:
     assert memory.in_bytes("bfloat16") == (20, 60)
     with pytest.raises(ValueError, match="dtype must be one of float32, bfloat16, got 'int8'"):
         memory.in_bytes("int8")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(PEER is None, reason="set REGNET_DS_PEER_PYTHON to a Python that has timm")
+def test_training_keeps_what_torch_keeps() -> None:
+    """The smaller canonical ones, and ResNet-50 with its maximum pooling, element by element."""
+    specs = {timm_name(name): canonical(name) for name in CANONICAL}
+    specs = {name: spec for name, spec in specs.items() if complexity(spec).params < 12e6}
+    specs["resnet50"] = RESNET_50
+    done = subprocess.run(
+        [str(PEER), PROGRAM], input=json.dumps([*specs]), capture_output=True, text=True, check=True
+    )
+    counted = [activation_memory(spec, resolution=64).training for spec in specs.values()]
+    assert counted == json.loads(done.stdout)

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from regnet_ds.regnet import BatchNorm, GroupedConv2D, accounting, grouped
+from regnet_ds.regnet import BatchNorm, GroupedConv2D, accounting
 from regnet_ds.regnet.layers import DropPath, SymmetricMaxPooling2D
 
 
@@ -60,16 +60,6 @@ def test_a_bias_is_added_counted_and_serialised():
     assert not GroupedConv2D(4).use_bias
     (row,) = accounting.by_layer(keras.Sequential([keras.Input((6, 6, 8)), biased]))
     assert (row.bias_adds, row.params) == (4 * 36, 9 * 4 * 4 + 4)
-
-
-def test_every_way_of_computing_agrees():
-    rng = np.random.default_rng(1)
-    x = tf.constant(rng.normal(size=(2, 2, 2, 24)), tf.float32)
-    kernel = tf.constant(rng.normal(size=(3, 3, 8, 24)), tf.float32)
-    for stride in (1, 2):
-        native = grouped._native(x, kernel, stride)
-        for way in (grouped._packed, grouped._dense_in_space):
-            np.testing.assert_allclose(way(x, kernel, stride, 3), native, rtol=1e-4, atol=1e-5)
 
 
 def test_symmetric_padding_and_the_sizes_of_same():
