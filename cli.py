@@ -32,6 +32,8 @@ COMMANDS = {
     "tune": "tune",
     "edf": "figures",
     "plot": "figures",
+    "compare": "compare",
+    "refine": "compare",
     "train": "train",
     "evaluate": "evaluate",
     "predict": "evaluate",
