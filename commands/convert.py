@@ -65,7 +65,7 @@ def _read(file: Path, model: str, size: tuple[int, int] | None) -> tuple[Any, st
 
     layout, arrays = read_weights(file)
     bias = layout.key("head_dense", "bias")
-    if bias not in arrays:
+    if bias is None or bias not in arrays:
         raise ValueError(f"{file} ({layout.name}) has no fully connected layer, {bias}")
     network = build(
         spec,
