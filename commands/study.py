@@ -131,6 +131,6 @@ def finish(done: bool, reached: str = "") -> None:
 
 def register(root: typer.Typer) -> None:
     """Mount the commands."""
-    from . import study_run, study_trials, study_worker  # noqa: F401
+    from . import study_files, study_run, study_trials, study_worker  # noqa: F401
 
     root.add_typer(app, name="study")

@@ -21,7 +21,8 @@ def preprocess_input(
 
     The applications hold this step themselves: without a convention nothing is done, as in
     tf_keras. With one, which a network of ``build`` or ``include_preprocessing=False`` needs,
-    pixels become (x / 255 - mean) / std, in the convention's order of colours.
+    pixels become (x / 255 - mean) / std. Red stays first, also for pycls, whose weights
+    ``load_weights`` turns round.
 
     Parameters
     ----------
@@ -54,10 +55,8 @@ def preprocess_input(
     shape = (3,) if axis == -1 else (3, 1, 1)
     mean, std = (np.reshape(v, shape).astype(np.float32) for v in (convention.mean, convention.std))
     if isinstance(x, np.ndarray):
-        x = (x.astype(np.float32) / np.float32(255) - mean) / std
-        return np.flip(x, axis) if convention.colours == "bgr" else x
-    x = (ops.cast(x, "float32") / 255 - mean) / std
-    return ops.flip(x, axis) if convention.colours == "bgr" else x
+        return (x.astype(np.float32) / np.float32(255) - mean) / std
+    return (ops.cast(x, "float32") / 255 - mean) / std
 
 
 def normalise(images: Tensor, convention: Convention) -> Tensor:

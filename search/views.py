@@ -66,8 +66,11 @@ def _streamed(
 
     def view(content: bytes) -> Pixels:
         if recipe.area_factor < 1:
-            draws = rng.random(image_ops.DRAWS)
-            image = image_ops.training_image(content, draws, data.resolution, recipe.area_factor)
+            size = (int(side) for side in image_ops.image_shape(content))
+            boxes = augment.draw_boxes(1, *size, area_factor=recipe.area_factor, rng=rng)
+            parts = (boxes.top, boxes.left, boxes.height, boxes.width)
+            box = np.stack(parts, axis=1)[0].astype(np.int32)
+            image = image_ops.training_image(content, box, False, data.resolution)
         else:
             image = image_ops.evaluation_image(content, data.resolution, data.short_side)
         return image.numpy() / np.float32(255)

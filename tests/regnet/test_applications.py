@@ -133,8 +133,7 @@ def test_pixels_are_normalised_inside():
             canonical("RegNetX002"), input_shape=(32, 45, 3), classes=5, convention=convention
         )
         built.set_weights(whole.get_weights())
-        rgb = {"tf_keras": "tf_keras"}.get(convention, "timm")  # colours stay in their order
-        prepared = regnet.preprocess_input(x, convention=rgb)
+        prepared = regnet.preprocess_input(x, convention=convention)
         expected = built(prepared)
         np.testing.assert_allclose(bare(prepared), expected, rtol=1e-5, atol=1e-5)
         scale = np.abs(expected).max()

@@ -12,8 +12,9 @@ N = 4
 
 
 @pytest.fixture
-def trained(population, settings, fake_trainer, url, monkeypatch):
+def trained(population, settings, fake_trainer, url, monkeypatch, tmp_path):
     """Return a function that runs a study of four and returns it."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FAKE_SECONDS", "0")
 
     def run(workers=1, where=url, **options):

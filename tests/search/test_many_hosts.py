@@ -19,7 +19,8 @@ N = 16
 
 
 @pytest.fixture
-def make(population, settings, monkeypatch, database):
+def make(population, settings, monkeypatch, database, tmp_path):
+    monkeypatch.chdir(tmp_path)  # where the logs of studies on a server go
     monkeypatch.setenv("FAKE_SECONDS", "0.3")
 
     def make_study(url=database, n=N):
@@ -169,7 +170,8 @@ def test_ctrl_c_of_a_worker_returns_its_trial(make, fake_trainer, monkeypatch):
 
 
 @pytest.mark.slow
-def test_real_training_on_a_server(database, tmp_path):
+def test_real_training_on_a_server(database, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     from regnet_ds.designspace import RegNetParams
     from regnet_ds.search.datasets import load_dataset
     from regnet_ds.search.recipe import Recipe
