@@ -21,6 +21,8 @@ COMMANDS = {
     "account": "account",
     "flops": "flops",
     "bench": "bench",
+    "export": "export",
+    "convert": "convert",
     "canonical": "canonical",
     "space": "space",
     "fit": "fit",
@@ -30,7 +32,13 @@ COMMANDS = {
     "tune": "tune",
     "edf": "figures",
     "plot": "figures",
+    "compare": "compare",
+    "refine": "compare",
+    "train": "train",
+    "evaluate": "evaluate",
+    "predict": "evaluate",
     "data": "data",
+    "doctor": "doctor",
     "quickstart": "quickstart",
 }
 HELP = """A toolkit for network design spaces: sample, account, train, compare and tune RegNets.

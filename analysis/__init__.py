@@ -14,10 +14,25 @@ if TYPE_CHECKING:
     from .bands import Band, band
     from .bootstrap import GoodRange, best_probability, good_range, good_range_sampled
     from .buckets import Buckets, make_buckets, pareto_front
+    from .comparison import Comparison, compare, sentence
     from .distribution import EDF, KS, edf, ks
     from .efficiency import SearchCurve, search_curve
     from .examples import load_example
-    from .groups import Group, make_groups, summary
+    from .figures.complexity import Front, draw_buckets, draw_front
+    from .figures.forest import comparison_figure, draw_differences
+    from .figures.kinds import KINDS, Options, Page, draw_kind
+    from .figures.networks import BlockWidths, best_block_widths, draw_block_widths
+    from .figures.parameters import (
+        RankMap,
+        Trend,
+        draw_importance,
+        draw_rank_map,
+        draw_trend,
+        rank_map,
+    )
+    from .figures.searches import draw_ks_curve, draw_search
+    from .figures.training import Curves, best_and_worst, draw_curves
+    from .groups import Group, make_groups, match_groups, summary
     from .importance import Importance, importances, rank_correlation
     from .intervals import Interval, difference, expected_best, mean_interval, median_interval
     from .matching import Matching, match
@@ -25,6 +40,7 @@ if TYPE_CHECKING:
     from .planning import KSCurve, ks_curve, models_for_band, models_to_tell_apart
     from .plots import draw_edf, draw_edfs, draw_range, edf_figure, ranges_figure
     from .ranges import ParameterRange, parameter_ranges
+    from .refinement import Refinement, Step, refine
     from .style import figure_style, save_figure
     from .table import learning_curves, load_table, usable
     from .two_samples import (
@@ -52,6 +68,11 @@ _HOMES = {
         "make_buckets",
         "pareto_front",
     ),
+    "comparison": (
+        "Comparison",
+        "compare",
+        "sentence",
+    ),
     "distribution": (
         "EDF",
         "KS",
@@ -63,9 +84,47 @@ _HOMES = {
         "search_curve",
     ),
     "examples": ("load_example",),
+    "figures.complexity": (
+        "Front",
+        "draw_buckets",
+        "draw_front",
+    ),
+    "figures.forest": (
+        "comparison_figure",
+        "draw_differences",
+    ),
+    "figures.kinds": (
+        "KINDS",
+        "Options",
+        "Page",
+        "draw_kind",
+    ),
+    "figures.networks": (
+        "BlockWidths",
+        "best_block_widths",
+        "draw_block_widths",
+    ),
+    "figures.parameters": (
+        "RankMap",
+        "Trend",
+        "draw_importance",
+        "draw_rank_map",
+        "draw_trend",
+        "rank_map",
+    ),
+    "figures.searches": (
+        "draw_ks_curve",
+        "draw_search",
+    ),
+    "figures.training": (
+        "Curves",
+        "best_and_worst",
+        "draw_curves",
+    ),
     "groups": (
         "Group",
         "make_groups",
+        "match_groups",
         "summary",
     ),
     "importance": (
@@ -106,6 +165,11 @@ _HOMES = {
         "ParameterRange",
         "parameter_ranges",
     ),
+    "refinement": (
+        "Refinement",
+        "Step",
+        "refine",
+    ),
     "style": (
         "figure_style",
         "save_figure",
@@ -130,19 +194,38 @@ __all__ = [
     "AndersonDarling",
     "Band",
     "band",
+    "best_and_worst",
+    "best_block_widths",
     "best_probability",
+    "BlockWidths",
     "Buckets",
+    "compare",
+    "Comparison",
+    "comparison_figure",
+    "Curves",
     "difference",
     "Dominance",
     "dominance",
+    "draw_block_widths",
+    "draw_buckets",
+    "draw_curves",
+    "draw_differences",
     "draw_edf",
     "draw_edfs",
+    "draw_front",
+    "draw_importance",
+    "draw_kind",
+    "draw_ks_curve",
     "draw_range",
+    "draw_rank_map",
+    "draw_search",
+    "draw_trend",
     "EDF",
     "edf",
     "edf_figure",
     "expected_best",
     "figure_style",
+    "Front",
     "good_range",
     "good_range_sampled",
     "GoodRange",
@@ -150,6 +233,7 @@ __all__ = [
     "Importance",
     "importances",
     "Interval",
+    "KINDS",
     "KS",
     "ks",
     "ks_curve",
@@ -160,6 +244,7 @@ __all__ = [
     "make_buckets",
     "make_groups",
     "match",
+    "match_groups",
     "Matching",
     "mean_interval",
     "median_interval",
@@ -168,16 +253,25 @@ __all__ = [
     "METRICS",
     "models_for_band",
     "models_to_tell_apart",
+    "Options",
+    "Page",
     "parameter_ranges",
     "ParameterRange",
     "pareto_front",
     "ranges_figure",
     "rank_correlation",
+    "rank_map",
+    "RankMap",
+    "refine",
+    "Refinement",
     "save_figure",
     "search_curve",
     "SearchCurve",
+    "sentence",
+    "Step",
     "summary",
     "superiority",
+    "Trend",
     "usable",
     "weighted_ks",
 ]

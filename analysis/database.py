@@ -112,18 +112,17 @@ class Database(_CachedStorage):
         with self.batch() as connection:
             return {state: n for state, n in connection.execute(counted)}
 
-    def count_attribute(self, study_id: int, key: str, value: Any, state: TrialState) -> int:
-        """Return how many trials of a state have an attribute of this value."""
-        counted = (
-            sa.select(sa.func.count())
-            .select_from(_TRIALS.join(_ATTRIBUTES, _ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id))
-            .where(
-                _TRIALS.c.study_id == study_id,
-                _TRIALS.c.state == state,
-                _ATTRIBUTES.c.key == key,
-                _ATTRIBUTES.c.value_json == json.dumps(value),
-            )
-        )
+    def count_attribute(
+        self, study_id: int, key: str, value: Any = None, state: TrialState | None = None
+    ) -> int:
+        """Return how many trials (of a state) have an attribute (of this value)."""
+        wanted = [_TRIALS.c.study_id == study_id, _ATTRIBUTES.c.key == key]
+        if value is not None:
+            wanted.append(_ATTRIBUTES.c.value_json == json.dumps(value))
+        if state is not None:
+            wanted.append(_TRIALS.c.state == state)
+        joined = _TRIALS.join(_ATTRIBUTES, _ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id)
+        counted = sa.select(sa.func.count()).select_from(joined).where(*wanted)
         with self.batch() as connection:
             return connection.execute(counted).scalar_one()
 

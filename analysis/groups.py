@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
+from ..designspace.arrays import Floats, Ints
 from .distribution import EDF, edf
+from .matching import BINS, match
 from .metrics import nearest
+from .ranges import column_of
 from .table import say_exclusions, usable
 
 _NOT_SAID = "(none)"
@@ -35,11 +38,35 @@ class Group:
     name: str
     rows: pd.DataFrame
     exclusions: dict[str, int]
+    weights: Floats | None = None  # (n,) where it is matched with others on complexity
+    cells: Ints | None = None  # the cell of each row, -1 where its weight is 0
+    note: str = ""  # what was matched, for the caption
 
     @property
     def edf(self) -> EDF:
-        """The error distribution."""
-        return edf(self.rows["error"])
+        """The error distribution, at matched complexity where there are weights."""
+        return edf(self.rows["error"], self.weights)
+
+
+def only(
+    table: pd.DataFrame, conditions: Sequence[tuple[str, Sequence[str]]], source: str = "the table"
+) -> pd.DataFrame:
+    """Return the rows whose columns have one of the values, compared as text.
+
+    Raises
+    ------
+    ValueError
+        If a column or a value is not there; the nearest is named.
+    """
+    for column, wanted in conditions:
+        parts = dict(_split(source, table, column))
+        absent = [value for value in wanted if value not in parts]
+        if absent:
+            near = nearest(absent[0], parts)
+            raise ValueError(f"{source} has no {column} {absent[0]!r} (nearest: {near})")
+        kept = [parts[value].index for value in dict.fromkeys(wanted)]
+        table = cast(pd.DataFrame, table.loc[table.index.isin(np.concatenate(kept))])
+    return table
 
 
 def make_groups(
@@ -68,6 +95,34 @@ def make_groups(
     return found
 
 
+def match_groups(groups: Sequence[Group], names: Sequence[str], *, bins: int = BINS) -> list[Group]:
+    """Return the populations with the weights that match them on complexities (NDS).
+
+    Rows without one of the complexities are left out and counted.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, the ranges are disjoint or no bin is shared.
+    """
+    kept: list[Group] = []
+    values: list[Floats] = []
+    for group in groups:
+        columns = np.column_stack([column_of(group.rows, name) for name in names])
+        known = np.isfinite(columns).all(axis=1)
+        missing = int(np.sum(~known))
+        said = {f"without {' or '.join(names)}": missing} if missing else {}
+        if not known.any():
+            raise ValueError(f"{group.name} has no row with {' and '.join(names)}")
+        rows = cast(pd.DataFrame, group.rows[known])
+        kept.append(replace(group, rows=rows, exclusions={**group.exclusions, **said}))
+        values.append(columns[known])
+    found = match(values, names=names, bins=bins, labels=[group.name for group in groups])
+    parts = zip(kept, found.weights, found.cells, strict=True)
+    note = found.describe()
+    return [replace(g, weights=w, cells=c, note=note) for g, w, c in parts]
+
+
 def summary(population: Group) -> dict[str, Any]:
     """Return the numbers of a population's error distribution, in percent, as a record."""
     record = population.edf
@@ -94,8 +149,9 @@ def caption(shown: Iterable[Group]) -> str:
     for population in shown:
         excluded.update(population.exclusions)
     parts = [f"n = {n:,}; excluded: {say_exclusions(excluded)}"]
+    notes = dict.fromkeys(population.note for population in shown if population.note)
     said = regime([population.rows for population in shown])
-    return "; ".join([*parts, said] if said else parts)
+    return "; ".join([*parts, *notes, *([said] if said else [])])
 
 
 def regime(tables: Sequence[pd.DataFrame]) -> str:

@@ -65,6 +65,7 @@ def match(
     names: Sequence[str] = ("complexity",),
     bins: int = BINS,
     ranges: Sequence[tuple[float, float]] | None = None,
+    labels: Sequence[str] | None = None,
 ) -> Matching:
     """Return the weights of populations, matched on complexities.
 
@@ -79,6 +80,8 @@ def match(
     ranges
         One open range a complexity. None takes what all populations share: the largest minimum
         to the smallest maximum (nds ``compute_c_range_mins``).
+    labels
+        What the populations are called in messages; None counts them from 1.
 
     Raises
     ------
@@ -95,11 +98,11 @@ def match(
     if len(chosen) != len(names):
         raise ValueError(f"one range a complexity is needed, got {len(chosen)} for {list(names)}")
     located = [_cells(values, chosen, bins) for values in columns]
-    for i, cells in enumerate(located, start=1):
+    called = labels or [f"population {i}" for i in range(1, len(columns) + 1)]
+    for label, cells in zip(called, located, strict=True):
         if (cells < 0).all():
             raise ValueError(
-                f"population {i} has no model with {_said(names, chosen)}:"
-                " normalising is impossible"
+                f"{label} has no model with {_said(names, chosen)}: normalising is impossible"
             )
     common = set.intersection(*({*cells.tolist()} - {-1} for cells in located))
     if not common:

@@ -16,52 +16,83 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from ..designspace.arrays import Ints
+from .bands import Band, band
 from .distribution import EDF
 from .groups import Group, caption
 from .metrics import METRICS, axis_for
 from .ranges import ParameterRange, constants, parameter_ranges
-from .style import BLACK, BLUE, add_caption, figure_style, line_style, new_figure
+from .style import (
+    BLACK,
+    BLUE,
+    add_caption,
+    figure_style,
+    legend_above,
+    line_style,
+    new_figure,
+    scatter,
+    short_name,
+)
 
-_MANY = 20_000  # points or steps that a vector file draws as pixels
+_STEPS = 4_000  # steps that a curve is drawn with: below a pixel
 _COLUMNS = 3
-_LONGEST_NAME = 40
 _BAND = {"facecolor": BLUE, "alpha": 0.2, "linewidth": 0}
 _EDGE: dict[str, Any] = {"color": BLUE, "linestyle": (0, (4, 2)), "linewidth": 0.9}
 
 
 def draw_edf(
-    axes: Axes, record: EDF, *, label: str, i: int = 0, right: float | None = None
+    axes: Axes,
+    record: EDF,
+    *,
+    label: str,
+    i: int = 0,
+    right: float | None = None,
+    shown: Band | None = None,
 ) -> Axes:
-    """Draw an EDF as exact steps from 0 to 1, continued to ``right``; i decides its style."""
+    """Draw an EDF as exact steps from 0 to 1, continued to ``right``; i decides its style.
+
+    A curve of more than 4,000 steps is thinned to errors less than a pixel apart.
+    """
     end = record.max if right is None else right
     # Of tied errors the last step alone is seen.
-    last = np.append(record.errors[1:] != record.errors[:-1], True)
+    last = np.flatnonzero(np.append(record.errors[1:] != record.errors[:-1], True))
+    if last.size > _STEPS:
+        last = _thinned(last, record)
     x = np.concatenate(([record.min], record.errors[last], [end]))
     y = np.concatenate(([0.0], record.probability[last], [1.0]))
-    axes.step(x, y, where="post", label=label, rasterized=x.size > _MANY, **line_style(i))
+    style = line_style(i)
+    axes.step(x, y, where="post", label=label, **style)
+    if shown is not None:
+        low = np.concatenate(([0.0], shown.low[last], shown.low[-1:]))
+        high = np.concatenate(([shown.half_width], shown.high[last], [1.0]))
+        axes.fill_between(x, low, high, step="post", color=style["color"], alpha=0.15, linewidth=0)
     return axes
 
 
-def draw_edfs(axes: Axes, records: Mapping[str, EDF]) -> Axes:
-    """Draw the EDFs of several populations with axes and legend."""
+def _thinned(last: Ints, record: EDF) -> Ints:
+    """Return steps at even distances in probability and in error, both ends included."""
+    heights = np.linspace(0, 1, _STEPS // 2)
+    by_height = np.searchsorted(record.probability[last], heights[1:-1])
+    errors = np.linspace(record.min, record.max, _STEPS // 2)
+    by_error = np.searchsorted(record.errors[last], errors, side="right") - 1
+    return last[np.unique(np.concatenate([[0, last.size - 1], by_height, by_error]))]
+
+
+def draw_edfs(
+    axes: Axes, records: Mapping[str, EDF], bands: Mapping[str, Band] | None = None
+) -> Axes:
+    """Draw the EDFs of several populations, with bands if given, axes and legend."""
     low, high = min(r.min for r in records.values()), max(r.max for r in records.values())
     margin = 0.03 * (high - low) or 1.0
     for i, (name, record) in enumerate(records.items()):
-        label = f"{_short(name)}  [{record.n:,} | {record.min:.2f} | {record.mean:.2f}]"
-        draw_edf(axes, record, label=label, i=i, right=high + margin)
+        label = f"{short_name(name)}  [{record.n:,} | {record.min:.2f} | {record.mean:.2f}]"
+        shown = None if bands is None else bands[name]
+        draw_edf(axes, record, label=label, i=i, right=high + margin, shown=shown)
     axes.set_xlim(low - margin, high + margin)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel(f"{METRICS['error'].label} ({METRICS['error'].unit})")
     axes.set_ylabel("share of models with a lower error")
-    # Above the axes, where no curve can be.
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1.0),
-        borderaxespad=0.2,
-        handlelength=3,
-        alignment="left",
-        title="population  [n | min | mean error in %]",
-    )
+    legend_above(axes, "population  [n | min | mean error in %]")
     return axes
 
 
@@ -73,17 +104,7 @@ def draw_range(axes: Axes, record: ParameterRange) -> Axes:
     axes.axvspan(low, high, zorder=0.5, **_BAND)
     for edge in (low, high):
         axes.axvline(edge, zorder=0.6, **_EDGE)
-    axes.scatter(
-        record.x / axis.divisor,
-        record.errors,
-        s=11 if record.x.size <= 300 else 5,
-        color="#555555",
-        alpha=0.8 if record.x.size <= 300 else 0.5,
-        edgecolors="white",
-        linewidths=0.3,
-        rasterized=record.x.size > _MANY,
-        zorder=2,
-    )
+    scatter(axes, record.x / axis.divisor, record.errors)
     axes.axvline(best, color=BLACK, linewidth=1.6, zorder=1.5)
     axes.set_xscale(axis.scale)
     if axis.scale == "log" and axis.divisor > 1:
@@ -93,13 +114,16 @@ def draw_range(axes: Axes, record: ParameterRange) -> Axes:
     return axes
 
 
-def edf_figure(shown: Sequence[Group]) -> Figure:
-    """Return the figure of the error distributions of populations."""
+def edf_figure(shown: Sequence[Group], *, bands: bool = False) -> Figure:
+    """Return the figure of the error distributions of populations, with 95% bands if asked."""
+    records = {p.name: p.edf for p in shown}
+    around = {p.name: band(p.rows["error"], p.weights) for p in shown} if bands else None
     with figure_style():
         # A line of the legend is 0.17 inches high.
         figure = new_figure(5.0, 3.6 + 0.17 * len(shown))
-        draw_edfs(figure.subplots(), {p.name: p.edf for p in shown})
-        add_caption(figure, f"{caption(shown)}.")
+        draw_edfs(figure.subplots(), records, around)
+        said = " Bands hold the whole curve in 95% of samples." if bands else ""
+        add_caption(figure, f"{caption(shown)}.{said}")
         return figure
 
 
@@ -143,7 +167,7 @@ def _range_caption(shown: Group, records: Sequence[ParameterRange]) -> str:
     sizes = {record.found.n: record.found.k for record in records}
     k = " and ".join(f"k = {k} of {n:,}" for n, k in sizes.items())
     parts = [
-        f"{_short(shown.name)}: {caption([shown])}",
+        f"{short_name(shown.name)}: {caption([shown])}",
         f"Above each panel: the most likely best value [range], for the best of {k} models drawn"
         " with replacement",
     ]
@@ -155,7 +179,3 @@ def _number(value: float) -> str:
     if abs(value) >= 1000 or value == round(value):
         return f"{value:,.0f}"
     return f"{value:#.3g}".rstrip(".")
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

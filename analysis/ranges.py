@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..designspace.arrays import Bools, Floats
+from ..designspace.arrays import Floats
 from ..designspace.record import COMPLEXITY_KEYS, PARAMETER_KEYS
 from .bootstrap import CONFIDENCE, FRACTION, GoodRange, good_range
 from .metrics import METRICS, nearest
@@ -54,21 +54,39 @@ def parameter_ranges(
         If a column is missing (the nearest is named), holds no numbers, or nothing varies.
     """
     if names is None:
-        names = [name for name in SHOWN if name in rows and len(np.unique(_known(rows, name))) > 1]
-        if not names:
-            raise ValueError(f"no parameter varies over the {len(rows)} rows: nothing to plot")
+        names = shown_parameters(rows)
     found: list[ParameterRange] = []
     for name in names:
-        if name not in rows:
-            choices = [c for c in rows.columns if c in METRICS and c != "error"] or rows.columns
-            raise ValueError(f"there is no column {name} (nearest: {nearest(name, choices)})")
-        known = _has_value(rows, name)
-        x, errors = _known(rows, name), rows["error"].to_numpy(dtype=np.float64)[known]
+        values = column_of(rows, name)
+        known = np.isfinite(values)
+        x, errors = values[known], rows["error"].to_numpy(dtype=np.float64)[known]
         if not x.size:
             raise ValueError(f"the column {name} is empty in all {len(rows)} rows")
         bounds = good_range(x, errors, fraction=fraction, confidence=confidence)
         found.append(ParameterRange(name, x, errors, bounds))
     return tuple(found)
+
+
+def shown_parameters(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Return the parameters, complexities and hyperparameters that take more than one value.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    names = tuple(n for n in SHOWN if n in rows and len(np.unique(_known(rows, n))) > 1)
+    if not names:
+        raise ValueError(f"no parameter varies over the {len(rows)} rows: nothing to plot")
+    return names
+
+
+def column_of(rows: pd.DataFrame, name: str) -> Floats:
+    """Return a column as numbers, missing ones as NaN, or raise ValueError (nearest named)."""
+    if name not in rows:
+        choices = [c for c in rows.columns if c in METRICS and c != "error"] or rows.columns
+        raise ValueError(f"there is no column {name} (nearest: {nearest(name, choices)})")
+    return _values(rows, name)
 
 
 def constants(rows: pd.DataFrame) -> dict[str, float]:
@@ -86,9 +104,6 @@ def _values(rows: pd.DataFrame, name: str) -> Floats:
     return cells.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _has_value(rows: pd.DataFrame, name: str) -> Bools:
-    return np.isfinite(_values(rows, name))
-
-
 def _known(rows: pd.DataFrame, name: str) -> Floats:
-    return _values(rows, name)[_has_value(rows, name)]
+    values = _values(rows, name)
+    return values[np.isfinite(values)]

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.style import context
 
@@ -21,7 +22,12 @@ from ..designspace.tables.columns import require_suffix
 
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, ORANGE, SKY, BLACK = "#CC79A7", "#E69F00", "#56B4E9", "#000000"
+GREY = "#555555"
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MANY = 20_000  # points from which a vector file holds pixels
+CROWD = 200_000  # points from which a density is drawn in place of them
+_LONGEST_NAME = 40
 LINES: tuple[Any, ...] = (
     "-",
     (0, (5, 1.5)),
@@ -72,6 +78,45 @@ def line_style(i: int) -> dict[str, Any]:
     """Return colour and line style of the i-th line of a figure; 35 differ."""
     shift = i // len(COLOURS)
     return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[(i + shift) % len(LINES)]}
+
+
+def short_name(name: str) -> str:
+    """Return a name that fits in a legend."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def legend_above(axes: Axes, title: str, columns: int = 1) -> None:
+    """Put the legend above the axes, where no curve can be."""
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        borderaxespad=0.2,
+        handlelength=3,
+        alignment="left",
+        ncols=columns,
+        title=title,
+    )
+
+
+def scatter(axes: Axes, x: Any, y: Any, *, color: str = GREY, marker: str = "o") -> None:
+    """Draw points: as pixels where they are many, as their density where they are a crowd."""
+    few = x.size <= 300
+    if x.size > CROWD:
+        # Rounded to pixels, so that 10^7 points cost no more than a picture.
+        axes.hist2d(x, y, bins=200, norm="log", cmap="Greys", rasterized=True, zorder=1)
+        return
+    axes.scatter(
+        x,
+        y,
+        s=11 if few else 5,
+        color=color,
+        marker=marker,
+        alpha=0.8 if few else 0.5,
+        edgecolors="white",
+        linewidths=0.3,
+        rasterized=x.size > MANY,
+        zorder=2,
+    )
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -142,7 +142,14 @@ def dominance(a: ArrayLike, b: ArrayLike, *, alpha: float = 0.05) -> Dominance:
     )
 
 
-def superiority(a: ArrayLike, b: ArrayLike, *, confidence: float = CONFIDENCE) -> Interval:
+def superiority(
+    a: ArrayLike,
+    b: ArrayLike,
+    weights_a: ArrayLike | None = None,
+    weights_b: ArrayLike | None = None,
+    *,
+    confidence: float = CONFIDENCE,
+) -> Interval:
     """Return P(error of a < error of b), ties half, with the interval of Brunner and Munzel.
 
     On the logit scale, so that it stays within [0, 1]. Where the samples do not overlap the
@@ -150,24 +157,48 @@ def superiority(a: ArrayLike, b: ArrayLike, *, confidence: float = CONFIDENCE) -
     """
     from scipy.stats import t
 
-    x, y = np.sort(finite_column(a, "a")), np.sort(finite_column(b, "b"))
+    x, wx = _sorted(a, weights_a)
+    y, wy = _sorted(b, weights_b)
     n, m = x.size, y.size
-    # Placements: the share of the other population that each model beats.
-    beats = 1 - (np.searchsorted(y, x, "left") + np.searchsorted(y, x, "right")) / (2 * m)
-    beaten = (np.searchsorted(x, y, "left") + np.searchsorted(x, y, "right")) / (2 * n)
-    p = float(beats.mean())
+    # Placements: the share of the other population that each model beats, or is beaten by.
+    beats = 1 - _below(y, wy, x)
+    beaten = _below(x, wx, y)
+    p = float(np.clip(wx @ beats, 0, 1))
     if n < 2 or m < 2:
         return Interval(p, 0.0, 1.0, confidence)
-    parts = np.array([beats.var(ddof=1) / n, beaten.var(ddof=1) / m])
+    parts = np.array(
+        [
+            np.sum((wx * (beats - p)) ** 2) * n / (n - 1),
+            np.sum((wy * (beaten - p)) ** 2) * m / (m - 1),
+        ]
+    )
     error = float(np.sqrt(parts.sum()))
     edge = 1 / (2 * max(n, m))
-    if error == 0 or not 0 < p < 1:
+    if error < 1e-12 or not 0 < p < 1:
         return Interval(p, max(0.0, p - edge), min(1.0, p + edge), confidence)
     freedom = float(parts.sum() ** 2 / (parts**2 / [n - 1, m - 1]).sum())
     centre = np.log(p / (1 - p))
     half = float(t.ppf((1 + confidence) / 2, freedom)) * error / (p * (1 - p))
-    low, high = 1 / (1 + np.exp(-(centre + np.array([-half, half]))))
+    low, high = 1 / (1 + np.exp(-np.clip(centre + np.array([-half, half]), -700, 700)))
     return Interval(p, float(low), float(high), confidence)
+
+
+def _sorted(errors: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:
+    values = finite_column(errors, "errors")
+    shares = np.ones(values.size) if weights is None else finite_column(weights, "weights")
+    if shares.size != values.size or shares.min() < 0 or not shares.sum() > 0:
+        raise ValueError("weights must be one a model, at least 0 and not all 0")
+    kept = shares > 0
+    values, shares = values[kept], shares[kept]
+    order = np.argsort(values, kind="stable")
+    return values[order], shares[order] / shares.sum()
+
+
+def _below(values: Floats, shares: Floats, at: Floats) -> Floats:
+    """Return the weight of sorted values below each number, of equal ones half."""
+    reached = np.concatenate(([0.0], np.cumsum(shares)))
+    sides = [reached[np.searchsorted(values, at, side)] for side in ("left", "right")]
+    return (sides[0] + sides[1]) / 2
 
 
 def _pooled(

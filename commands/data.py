@@ -40,6 +40,7 @@ def facts(
 
     if out is not None:
         require_suffix(out)
+    _quiet(data)
     opened = load_dataset(data, resolution=resolution)
     counts = {part: _count(opened, part) for part in ("train", "val", "test")}
     height, width = opened.image_size
@@ -53,6 +54,15 @@ def facts(
         "fingerprint": opened.fingerprint[:12],
     }
     shared.emit({key: [value] for key, value in row.items()}, format, out)
+
+
+def _quiet(data: str) -> None:
+    """Import TensorFlow without its greeting, for data that need it."""
+    from ..search.quiet import import_tensorflow
+    from ..search.sources.opening import EMBEDDED
+
+    if data not in EMBEDDED and not data.endswith(".npz"):
+        import_tensorflow()
 
 
 def _count(data: Any, part: str) -> int:
@@ -77,8 +87,8 @@ def tfrecords(
     from ..search.quiet import import_tensorflow
 
     import_tensorflow()
-    from ..search.shards import write_shards
-    from ..search.sources import open_folder
+    from ..search.sources.opening import open_folder
+    from ..search.sources.shards import write_shards
 
     opened = open_folder(folder, skip_damaged=skip_damaged)
     counts = ", ".join(f"{len(images):,} {part}" for part, images in opened.splits.items())
@@ -99,10 +109,10 @@ def check(data: Name) -> None:
     from ..search.quiet import import_tensorflow
 
     import_tensorflow()
-    from ..search.checking import check_folder, check_shards
-    from ..search.folders import read_folder
-    from ..search.sources import split_name
-    from ..search.tfrecords import find_shards, read_shards
+    from ..search.sources.checking import check_folder, check_shards
+    from ..search.sources.folders import read_folder
+    from ..search.sources.opening import split_name
+    from ..search.sources.tfrecords import find_shards, read_shards
 
     paths, classes = split_name(data)
     damaged = 0
@@ -142,6 +152,7 @@ def show(
 
     check_picture(out)
     recipe = read_recipe(Recipe(), None, fields)
+    _quiet(data)
     opened = load_dataset(data, resolution=resolution)
     note_narrowing(recipe, opened)
     draw_views(opened, recipe.narrowed(opened.augmentations), out, images, views, seed)

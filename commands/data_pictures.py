@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..search.datasets import Dataset
     from ..search.recipe import Recipe
-    from ..search.streams import StreamedDataset
+    from ..search.sources.streams import StreamedDataset
 
 CELL = 1.1  # inches
 
@@ -34,6 +34,7 @@ def draw_views(
                 one.imshow(made.images[i, j], interpolation="nearest")
                 one.set(xticks=[], yticks=[])
                 one.grid(False)
+                one.spines[:].set_visible(False)
                 if i == 0:
                     one.set_title(titles[j])
             name = data.class_names[made.labels[i]]

@@ -43,7 +43,9 @@ N_PEERS = 3
 def describe(
     what: Annotated[
         list[str],
-        typer.Argument(help="A model's name, or parameters as key=value.", show_default=False),
+        typer.Argument(
+            help="A model's name, parameters as key=value, or STUDY#17.", show_default=False
+        ),
     ],
     resolution: Annotated[
         str, typer.Option("--resolution", help="Input size: 224, or 320x256 (height first).")
@@ -55,16 +57,21 @@ def describe(
     stages: Annotated[
         bool, typer.Option("--stages", help="A row a part: stem, stages, head.")
     ] = False,
+    storage: Annotated[str, typer.Option(help="Where STUDY#17 is.")] = "regnet-ds.journal",
     format: shared.OutputFormat = shared.Format.TABLE,
     out: shared.Output = None,
 ) -> None:
     """Describe one network: its stages, complexity, memory and nearest canonical models.
+
+    STUDY#17 is the network of a study's trial, at the resolution and classes of its training.
 
     Example: regnet-ds describe RegNetX-4.0GF
 
     Example: regnet-ds describe depth=13 w0=24 wa=36.44 wm=2.49 group_width=8 block=y
 
     Example: regnet-ds describe RegNetY-200MF --layers --format csv
+
+    Example: regnet-ds describe population#17 --storage regnet-ds.journal
     """
     from ..designspace.tables.columns import require_suffix
 
@@ -73,7 +80,14 @@ def describe(
     if layers and stages:
         raise ValueError("--layers and --stages are two tables: ask for one")
     size = read_resolution(resolution)
-    name, spec = read_network(what)
+    if len(what) == 1 and "#" in what[0]:
+        from .study_files import read_trial, units_of
+
+        name = what[0]
+        spec, trial = read_trial(storage, name)
+        size, classes = units_of(trial).values()
+    else:
+        name, spec = read_network(what)
     require_resolution(spec.total_stride, *height_and_width(size))
     units = {"resolution": size, "classes": classes}
     if layers or stages:
@@ -96,11 +110,11 @@ def _emit_rows(columns: Columns, format: shared.Format, out: Path | None) -> Non
 
 
 def read_network(what: list[str]) -> tuple[str, NetSpec]:
-    """Return the canonical name, if any, and the network that the arguments mean."""
-    from ..designspace.catalogue import canonical, canonical_name
+    """Return the name, if it has one, and the network that the arguments mean."""
+    from ..designspace.catalogue import canonical, canonical_name, torchvision_name
 
     if len(what) == 1 and "=" not in what[0]:
-        name = canonical_name(what[0])
+        name = torchvision_name(what[0]) or canonical_name(what[0])
         return name, canonical(name)
     return "", read_parameters(what)
 

@@ -9,121 +9,147 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import shared
+from .populations import (
+    Bins,
+    By,
+    Diverged,
+    ErrorUnit,
+    Normalize,
+    Sources,
+    Studies,
+    Where,
+    load_groups,
+    matched,
+    read_curves,
+    read_tables,
+)
 
 if TYPE_CHECKING:
     from ..analysis.groups import Group
 
-KINDS = ("edf", "scatter", "ranges")  # ranges is another name of scatter
-Sources = Annotated[
-    list[str],
-    typer.Argument(help="Tables (.csv .parquet .json) or storages of studies.", metavar="SOURCE"),
-]
-Studies = Annotated[
-    list[str] | None, typer.Option("--study", help="The study to read; may be repeated.")
-]
-By = Annotated[str | None, typer.Option("--by", help="Split by this column, such as space.")]
-Diverged = Annotated[
-    bool, typer.Option("--diverged", help="Count diverged models, at the error of chance.")
-]
+# What an EDF reads of a Parquet file, beside the columns of --by and --normalize.
+EDF_COLUMNS = (
+    *("error", "status", "schema", "study", "trial", "index", "name", "replicate"),
+    *("space", "data", "resolution", "classes", "epochs"),
+)
 Picture = typer.Option("--out", help="Draw to a file: .png, .svg or .pdf.")
+Numbers = Annotated[
+    Path | None,
+    typer.Option("--data", help="Write the numbers behind the picture: .csv .json .parquet."),
+]
 
 
 def edf(
     sources: Sources,
     study: Studies = None,
+    where: Where = None,
     by: By = None,
+    normalize: Normalize = None,
+    bins: Bins = 10,
     diverged: Diverged = False,
+    errors: ErrorUnit = None,
+    bands: Annotated[
+        bool, typer.Option("--bands", help="Of the picture: simultaneous 95% bands.")
+    ] = False,
     format: shared.OutputFormat = shared.Format.TABLE,
     out: Annotated[Path | None, Picture] = None,
+    data: Numbers = None,
 ) -> None:
     """Compare error distributions: n, min, mean and quantiles of the error in percent.
 
-    Example: regnet-ds edf population.csv --by space --out edf.svg
+    With --normalize the populations are weighted to have equal complexity, as in NDS.
+
+    Example: regnet-ds edf population.csv --by space --normalize flops --out edf.svg
     """
-    _check_picture(out)
-    groups = _groups(sources, study, by, diverged)
-    if out is not None:
-        _draw("edf", groups, None, out)
+    _check_files(out, data)
+    wanted = None if out is not None or data is not None else EDF_COLUMNS
+    groups = load_groups(sources, study, by, diverged, errors, normalize, bins, where, wanted)
+    if out is not None or data is not None:
+        _make("edf", groups, {"bands": bands}, out, data)
     _print_summaries(groups, format)
 
 
 def plot(
-    kind: Annotated[str, typer.Argument(help="edf or scatter.", metavar="KIND")],
+    kind: Annotated[str, typer.Argument(help="The kind of figure; see below.", metavar="KIND")],
     sources: Sources,
     out: Annotated[Path, Picture],
     study: Studies = None,
+    where: Where = None,
     by: By = None,
+    normalize: Normalize = None,
+    bins: Bins = 10,
     parameter: Annotated[
         list[str] | None,
-        typer.Option("--parameter", help="Of scatter: a column to show; may be repeated."),
+        typer.Option("--parameter", help="A column to show; may be repeated. A map takes two."),
     ] = None,
+    complexity: Annotated[
+        str,
+        typer.Option(
+            "--complexity", help="The axis of front, buckets and trend: flops, params or acts."
+        ),
+    ] = "",
+    bands: Annotated[bool, typer.Option("--bands", help="Of edf: simultaneous 95% bands.")] = False,
     diverged: Diverged = False,
+    errors: ErrorUnit = None,
+    seed: shared.Seed = 0,
     format: shared.OutputFormat = shared.Format.TABLE,
+    data: Numbers = None,
 ) -> None:
     """Draw a figure of results, and print its numbers.
 
     edf: error distributions. scatter (or ranges): error against every parameter, with the range
-    of its best value.
+    of its best value. map: ranks over two parameters. trend: good ranges over populations.
+    curves: learning curves. widths: widths by block of the best. front: error against complexity.
+    search: random-search efficiency. buckets: error by complexity. importance: which parameters
+    matter. ks: how many models are needed.
 
     Example: regnet-ds plot scatter runs.journal --study small --out ranges.png
     """
-    from ..analysis.metrics import nearest
+    from ..analysis.figures.kinds import find_kind
 
-    if kind not in KINDS:
-        raise ValueError(f"unknown kind of figure {kind!r} (nearest: {nearest(kind, KINDS)})")
-    _check_picture(out)
-    groups = _groups(sources, study, by, diverged)
-    _draw(kind, groups, parameter, out)
+    find_kind(kind)
+    _check_files(out, data)
+    tables = read_tables(sources, study, errors, where)
+    groups = matched(tables, by, diverged, normalize, bins)
+    options = {
+        "parameters": tuple(parameter or ()),
+        "complexity": complexity,
+        "bands": bands,
+        "seed": seed,
+        "curves": read_curves(sources, study) if kind == "curves" else None,
+    }
+    numbers = _make(kind, groups, options, out, data)
     if kind == "edf":
         _print_summaries(groups, format)
     else:
-        _print_ranges(groups[0], parameter, format)
+        shared.emit(numbers, format, None)
 
 
-def _groups(
-    sources: Sequence[str], studies: Sequence[str] | None, by: str | None, diverged: bool
-) -> list[Group]:
-    from ..analysis.groups import make_groups
-    from ..analysis.table import load_table
-
-    tables = [
-        (source, load_table(source, study)) for source in sources for study in studies or [None]
-    ]
-    stems = [_name(source, table) for source, table in tables]
-    # Where two sources are called alike, each has its whole path.
-    names = [
-        stem if stems.count(stem) == 1 else source
-        for stem, (source, _) in zip(stems, tables, strict=True)
-    ]
-    named = [(name, table) for name, (_, table) in zip(names, tables, strict=True)]
-    return make_groups(named, by=by, diverged=diverged)
-
-
-def _name(source: str, table: Any) -> str:
-    studies = table["study"].unique().tolist() if "study" in table else []
-    return str(studies[0]) if len(studies) == 1 else Path(source).stem
-
-
-def _check_picture(out: Path | None) -> None:
+def _check_files(out: Path | None, data: Path | None) -> None:
     if out is not None:
         from ..analysis.style import check_picture
 
         check_picture(out)
+    if data is not None:
+        from ..designspace.tables.columns import require_suffix
+
+        require_suffix(data)
 
 
-def _draw(kind: str, groups: list[Group], names: Sequence[str] | None, out: Path) -> None:
-    from ..analysis.plots import edf_figure, ranges_figure
+def _make(
+    kind: str, groups: Sequence[Group], options: dict[str, Any], out: Path | None, data: Path | None
+) -> dict[str, list[Any]]:
+    """Draw the figure, write what is asked for, and return the numbers behind it."""
+    from ..analysis.figures.kinds import Options, draw_kind
     from ..analysis.style import save_figure
 
-    if kind == "edf":
-        figure = edf_figure(groups)
-    elif len(groups) == 1:
-        figure = ranges_figure(groups[0], names)
-    else:
-        found = ", ".join(group.name for group in groups)
-        raise ValueError(f"a scatter shows one population, got {len(groups)}: {found}")
-    save_figure(figure, out)
-    shared.note(f"wrote {out}")
+    page = draw_kind(kind, groups, Options(**options))
+    if out is not None:
+        save_figure(page.figure, out)
+        shared.note(f"wrote {out}")
+    if data is not None:
+        shared.emit(page.numbers, shared.Format.TABLE, data)
+    return page.numbers
 
 
 def _print_summaries(groups: Sequence[Group], format: shared.Format) -> None:
@@ -131,16 +157,6 @@ def _print_summaries(groups: Sequence[Group], format: shared.Format) -> None:
 
     records = [summary(group) for group in groups]
     columns = {key: [record[key] for record in records] for key in records[0]}
-    shared.emit(columns, format, None)
-
-
-def _print_ranges(group: Group, names: Sequence[str] | None, format: shared.Format) -> None:
-    from ..analysis.ranges import parameter_ranges
-
-    records = parameter_ranges(group.rows, names)
-    columns: dict[str, list[Any]] = {"parameter": [record.name for record in records]}
-    for key in ("low", "best", "high", "k", "n"):
-        columns[key] = [getattr(record.found, key) for record in records]
     shared.emit(columns, format, None)
 
 

@@ -78,12 +78,12 @@ def make_model(
     if is_file(what):
         path = Path(what[0])
         require_archive(path)
-        _start_tensorflow(threads)
+        start_tensorflow(threads)
         return path.stem, load_saved(path)
     name, spec = read_network(what)
     height, width = size or (224, 224)
     require_resolution(spec.total_stride, height, width)
-    _start_tensorflow(threads)
+    start_tensorflow(threads)
     from ..regnet import build
 
     shape = (height, width, 3)
@@ -91,7 +91,8 @@ def make_model(
     return name or f"regnet{spec.block}", model
 
 
-def _start_tensorflow(threads: int | None) -> None:
+def start_tensorflow(threads: int | None = None) -> None:
+    """Import TensorFlow quietly; with so many threads, or its own number."""
     from ..search.quiet import import_tensorflow
 
     import_tensorflow()

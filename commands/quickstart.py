@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..search.datasets import Dataset
     from ..search.recipe import Recipe
     from ..search.settings import Settings
-    from ..search.streams import StreamedDataset
+    from ..search.sources.streams import StreamedDataset
     from ..search.tuning import Size
 
 # Four budgets, so that every sample has networks that can learn much and networks that cannot;

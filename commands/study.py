@@ -1,7 +1,8 @@
-"""``regnet-ds study``: train a population of a design space, and see how far it is."""
+"""``regnet-ds study``: what its commands share, and ``tune`` and ``quickstart`` with them."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,8 +10,7 @@ import typer
 from . import shared
 
 if TYPE_CHECKING:
-    import optuna
-
+    from ..search.guards import Guards, Limits
     from ..search.recipe import Recipe
 
 STORAGE = "regnet-ds.journal"
@@ -27,6 +27,22 @@ Fields = Annotated[
 ]
 Trainer = Annotated[
     str | None, typer.Option(help="module:function in place of our own training.", hidden=True)
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(help="That a trial may need, 4G; else an equal share of 90% of the machine's."),
+]
+TrialTime = Annotated[
+    str | None, typer.Option("--trial-time", help="That a trial may take: 90s, 15m, 2h.")
+]
+Fresh = Annotated[
+    int | None, typer.Option(min=1, help="Trials that a process trains before a fresh one.")
+]
+TimeLimit = Annotated[
+    str | None, typer.Option("--time-limit", help="Of this run, 2h: then running trials wait.")
+]
+MaxTrials = Annotated[
+    int | None, typer.Option("--max-trials", min=1, help="That this run trains at most.")
 ]
 app = typer.Typer(no_args_is_help=True, help="Populations: train, continue, look.")
 
@@ -62,195 +78,59 @@ def note_narrowing(recipe: Recipe, data: Any) -> None:
         shared.note(f"{data.name} allows less augmentation: {', '.join(parts)}")
 
 
-@app.command("run")
-def run(
-    flops: shared.Flops = None,
-    params: shared.Params = None,
-    acts: shared.Acts = None,
-    tolerance: shared.Tolerance = "5%",
-    space: Annotated[str, typer.Option(help="The design space.")] = "regnetx",
-    n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many networks.")] = 16,
-    data: Data = "digits",
-    storage: Storage = STORAGE,
-    name: Annotated[str, typer.Option(help="The study's name.")] = "population",
-    workers: Workers = 2,
-    threads: Threads = 1,
-    epochs: Epochs = None,
-    fields: Fields = None,
-    seed: shared.Seed = 0,
-    force: Annotated[
-        bool, typer.Option("--force", help="Continue a study made with other settings.")
-    ] = False,
-    take_over: Annotated[
-        bool, typer.Option("--take-over", help="Take trials that a lost host holds.")
-    ] = False,
-    trainer: Trainer = None,
-    format: shared.OutputFormat = shared.Format.TABLE,
-    out: shared.Output = None,
-) -> None:
-    """Sample networks within a budget and train them; continues the study of this name.
+def read_guards(memory: str | None, trial_time: str | None, fresh: int | None) -> Guards:
+    """Return the limits of the options on each trial."""
+    from ..search.guards import Guards
 
-    The budget is counted at the data set's resolution and classes. Ctrl-C once returns what is
-    being trained and stops; the same command goes on.
-
-    Example: regnet-ds study run --flops 4M -n 16 --data digits --epochs 5
-    """
-    from ..analysis.storage import load_study, open_storage
-    from ..designspace.tables.columns import require_suffix
-    from ..search.executors import check_workers
-    from ..search.studies import run_study
-    from ..search.tasks import DEFAULT_TRAINER
-
-    if out is not None:
-        require_suffix(out)
-    check_workers(storage, workers)
-    quiet_optuna()
-    budget = shared.read_budget(flops, params, acts, tolerance)
-    _prepare(storage, name, budget, space, n, data, (epochs, fields, seed, threads), force)
-    from .progress import trial_progress
-
-    with trial_progress() as show:
-        done = run_study(
-            storage,
-            name,
-            workers,
-            trainer=trainer or DEFAULT_TRAINER,
-            take_over=take_over,
-            on_progress=lambda counts: show(name, counts, sum(counts.values())),
-        )
-    columns = summary([load_study(open_storage(storage, create=False), name)])
-    shared.emit(columns, format, out, show=SHOW)
-    finish(done)
+    held = None if memory is None else read_bytes(memory)
+    return Guards(held, None if trial_time is None else read_seconds(trial_time), fresh)
 
 
-def _prepare(
-    storage: str,
-    name: str,
-    budget: Any,
-    space: str,
-    n: int,
-    data: str,
-    regime: tuple[int | None, list[str] | None, int, int],
-    force: bool,
-) -> None:
-    """Sample the networks and add those that the study lacks."""
-    import numpy as np
+def read_limits(time_limit: str | None, max_trials: int | None) -> Limits:
+    """Return the limits of the options on the run."""
+    from ..search.guards import Limits
 
-    from ..designspace.sampling import sample
-    from ..designspace.space_catalogue import find_space
-    from ..search.datasets import load_dataset
-    from ..search.recipe import Recipe
-    from ..search.settings import Settings
-    from ..search.studies import create_population_study
-
-    if not budget.limits():
-        raise ValueError("a population needs a budget: --flops 4M, --params or --acts")
-    epochs, fields, seed, threads = regime
-    found = find_space(space)
-    dataset = load_dataset(data)
-    recipe = read_recipe(Recipe(), epochs, fields)
-    settings = Settings.of(dataset, recipe, seed=seed, threads=threads)
-    drawn = sample(
-        found,
-        n,
-        budget=budget,
-        rng=np.random.default_rng(seed),
-        resolution=settings.resolution,
-        classes=settings.classes,
-    )
-    create_population_study(
-        storage,
-        name,
-        drawn.population,
-        settings,
-        space=found,
-        budget=budget.describe(),
-        force=force,
-    )
-    note_narrowing(recipe, dataset)
-    shared.note(
-        f"study {name} in {storage}: {n} of {space} with {budget.describe()} at "
-        f"{settings.resolution} px and {settings.classes} classes; seed {seed}"
-    )
+    return Limits(None if time_limit is None else read_seconds(time_limit), max_trials)
 
 
-@app.command("status")
-def show_status(
-    storage: Storage = STORAGE,
-    name: Annotated[str | None, typer.Option(help="One study; all if left out.")] = None,
-    format: shared.OutputFormat = shared.Format.TABLE,
-    out: shared.Output = None,
-) -> None:
-    """Show the studies of a storage: trials by status, and the best of each.
-
-    Example: regnet-ds study status --storage regnet-ds.journal
-    """
-    from ..analysis.storage import load_study, open_storage
-    from ..designspace.tables.columns import require_suffix
-
-    if out is not None:
-        require_suffix(out)
-    opened = open_storage(storage, create=False)
-    names = [study.study_name for study in opened.get_all_studies()]
-    chosen = [name] if name is not None or not names else names
-    shared.emit(summary([load_study(opened, one) for one in chosen]), format, out, show=SHOW)
+def read_seconds(text: str) -> float:
+    """Return seconds from ``90``, ``90s``, ``15m``, ``2h`` or ``1d``."""
+    return _read(text, {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}, "a time", "15m or 2h")
 
 
-SHOW = (
-    "study",
-    "space",
-    "data",
-    "complete",
-    "diverged",
-    "failed",
-    "running",
-    "waiting",
-    "median_error",
-    "best_error",
-    "best_trial",
-)
+def read_bytes(text: str) -> int:
+    """Return bytes from ``800M`` or ``4G`` (powers of 1024)."""
+    units = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+    return int(_read(text.strip().removesuffix("B").removesuffix("i"), units, "a size", "4G"))
 
 
-def summary(studies: list[optuna.Study]) -> dict[str, list[Any]]:
-    """Return one row a study: its settings, trials by status, median and best error."""
-    rows = [_summary(study) for study in studies]
-    return {key: [row[key] for row in rows] for key in rows[0]}
+def _read(text: str, units: dict[str, int], what: str, example: str) -> float:
+    parts = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]?)", text.strip().lower())
+    if parts is None or parts[2] not in units or not float(parts[1]) > 0:
+        raise ValueError(f"cannot read {text!r} as {what}: write {example}")
+    return float(parts[1]) * units[parts[2]]
 
 
-def _summary(study: optuna.Study) -> dict[str, Any]:
-    from statistics import median
+def shown_storage(storage: str) -> str:
+    """Return a storage as messages may name it, without a password."""
+    from ..analysis.storage import parse_url
 
-    from ..search.studies import status
-
-    attrs = study.user_attrs
-    done = [
-        (trial.values[0], trial.number)
-        for trial in study.get_trials(deepcopy=False)
-        if trial.values and trial.user_attrs.get("status") == "complete"
-    ]
-    best = min(done, default=(None, None))
-    return {
-        "study": study.study_name,
-        "kind": attrs.get("kind"),
-        "space": attrs.get("space", attrs.get("model")),
-        "budget": attrs.get("budget"),
-        "data": attrs.get("data"),
-        "seed": attrs.get("seed"),
-        "epochs": attrs.get("recipe", {}).get("epochs"),
-        **status(study),
-        "median_error": median(error for error, _ in done) if done else None,
-        "best_error": best[0],
-        "best_trial": best[1],
-    }
+    return parse_url(storage).shown
 
 
-def finish(done: bool) -> None:
-    """End with exit code 130 if the run was interrupted."""
-    if not done:
-        shared.note("stopped; the same command continues")
-        raise typer.Exit(130)
+def finish(done: bool, reached: str = "") -> None:
+    """End with exit code 130 if the run was interrupted; say so if its own limit ended it."""
+    if done:
+        return
+    if reached:
+        shared.note(f"stopped after {reached}; the same command continues")
+        return
+    shared.note("stopped; the same command continues")
+    raise typer.Exit(130)
 
 
 def register(root: typer.Typer) -> None:
     """Mount the commands."""
+    from . import study_files, study_run, study_trials, study_worker  # noqa: F401
+
     root.add_typer(app, name="study")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..designspace import NetSpec
     from ..search.datasets import Dataset
     from ..search.recipe import Recipe
-    from ..search.streams import StreamedDataset
+    from ..search.sources.streams import StreamedDataset
     from ..search.tuning import Size
 
 

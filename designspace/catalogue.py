@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from .blocks import DEFAULT_SE_RATIO
+from .foreign.rules import torchvision_stages
 from .linear import RegNetParams
-from .spec import NetSpec
+from .spec import NetSpec, Stage
 
 # depth, w0, wa, wm, group width; the letter after RegNet is the block
 CANONICAL: dict[str, RegNetParams] = {
@@ -46,6 +48,11 @@ TORCHVISION_OTHER_NETWORKS = {
     "regnet_x_400mf": "RegNetX-400MF",
     "regnet_y_800mf": "RegNetY-800MF",
     "regnet_y_8gf": "RegNetY-8.0GF",
+}
+TIMM_NAMES_OF_THE_OTHERS = {
+    "regnetx_004_tv": "regnet_x_400mf",
+    "regnety_008_tv": "regnet_y_800mf",
+    "regnety_080_tv": "regnet_y_8gf",
 }
 
 
@@ -91,11 +98,12 @@ def canonical_name(name: str) -> str:
     aliases = _aliases()
     if key in aliases:
         return aliases[key]
-    if key in TORCHVISION_OTHER_NETWORKS:
-        ours = TORCHVISION_OTHER_NETWORKS[key]
+    other = torchvision_name(name)
+    if other is not None:
+        ours = TORCHVISION_OTHER_NETWORKS[other]
         raise ValueError(
-            f"{name!r} is torchvision's network, whose widths differ from those of {ours}; "
-            f"for the published one write {ours}"
+            f"{name!r} is torchvision's network, whose widths differ from those of {ours} and "
+            f"which has no published figures here; for the paper's write {ours}"
         )
     import difflib
 
@@ -104,9 +112,27 @@ def canonical_name(name: str) -> str:
 
 
 def canonical(name: str) -> NetSpec:
-    """Return a canonical network by any of its names."""
-    name = canonical_name(name)
-    return CANONICAL[name].to_spec(block=_split(name)[0].lower())
+    """Return a canonical network by any of its names, or one of torchvision's own three.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model; the message names the nearest one.
+    """
+    other = torchvision_name(name)
+    name = canonical_name(name) if other is None else TORCHVISION_OTHER_NETWORKS[other]
+    block, params = _split(name)[0].lower(), CANONICAL[name]
+    if other is None:
+        return params.to_spec(block=block)
+    stages = (Stage(depth, width, 2, g) for depth, width, g in torchvision_stages(params))
+    return NetSpec(tuple(stages), block, DEFAULT_SE_RATIO[block])
+
+
+def torchvision_name(name: str) -> str | None:
+    """Return the name of one of torchvision's own three networks, which timm has too, or None."""
+    key = name.strip().lower()
+    key = TIMM_NAMES_OF_THE_OTHERS.get(key, key)
+    return key if key in TORCHVISION_OTHER_NETWORKS else None
 
 
 @cache

@@ -2,21 +2,92 @@
 
 from ..designspace import canonical
 from . import accounting
+from .applications import (
+    APPLICATIONS,
+    RegNetX002,
+    RegNetX004,
+    RegNetX006,
+    RegNetX008,
+    RegNetX016,
+    RegNetX032,
+    RegNetX040,
+    RegNetX064,
+    RegNetX080,
+    RegNetX120,
+    RegNetX160,
+    RegNetX320,
+    RegNetY002,
+    RegNetY004,
+    RegNetY006,
+    RegNetY008,
+    RegNetY016,
+    RegNetY032,
+    RegNetY040,
+    RegNetY064,
+    RegNetY080,
+    RegNetY120,
+    RegNetY160,
+    RegNetY320,
+    RegNetY640,
+    RegNetY1280,
+    RegNetY2560,
+    RegNetZ005,
+    RegNetZ040,
+)
 from .conventions import CONVENTIONS, Convention
 from .fusing import fuse
+from .inference import compile_inference
 from .layers import BatchNorm, GroupedConv2D
 from .model import build
+from .plain import to_plain
+from .preprocessing import decode_predictions, preprocess_input
+from .stage_maps import stage_features
 from .weight_files import load_weights, save_timm
 
 __all__ = [
+    "APPLICATIONS",
     "CONVENTIONS",
     "BatchNorm",
     "Convention",
     "GroupedConv2D",
+    "RegNetX002",
+    "RegNetX004",
+    "RegNetX006",
+    "RegNetX008",
+    "RegNetX016",
+    "RegNetX032",
+    "RegNetX040",
+    "RegNetX064",
+    "RegNetX080",
+    "RegNetX120",
+    "RegNetX160",
+    "RegNetX320",
+    "RegNetY002",
+    "RegNetY004",
+    "RegNetY006",
+    "RegNetY008",
+    "RegNetY016",
+    "RegNetY032",
+    "RegNetY040",
+    "RegNetY064",
+    "RegNetY080",
+    "RegNetY120",
+    "RegNetY160",
+    "RegNetY320",
+    "RegNetY640",
+    "RegNetY1280",
+    "RegNetY2560",
+    "RegNetZ005",
+    "RegNetZ040",
     "accounting",
     "build",
     "canonical",
+    "compile_inference",
+    "decode_predictions",
     "fuse",
     "load_weights",
+    "preprocess_input",
     "save_timm",
+    "stage_features",
+    "to_plain",
 ]

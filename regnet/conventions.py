@@ -33,7 +33,8 @@ class Convention:
         How block input width times ``se_ratio`` becomes a number of channels: ``round`` (ties to
         even) or ``floor``. They agree on widths that are multiples of 8 and the ratio 1/4.
     colours
-        Order of the input channels: ``rgb`` or ``bgr``.
+        Order of the channels that the library's weights expect, ``rgb`` or ``bgr``. Models take
+        red first in every convention: ``load_weights`` turns the first convolution round.
     mean, std
         Of red, green and blue in [0, 1]: a network gets (pixel / 255 - mean) / std.
 

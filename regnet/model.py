@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from ..designspace import NetSpec
-from ..designspace.layers import walk
-from ..designspace.spec import require_choice, require_int
-from .conventions import Convention, convention_named
-from .parts import DropRates, Initialisers, Settings, apply
+from ..designspace.spec import require_int
+from .conventions import Convention
+from .network import Options, apply_network, image_format, require_size, to_channels_last
 
 InputShape = tuple[int | None, int | None, int | None]
-DATA_FORMATS = ("channels_last", "channels_first")
 
 
 def build(
@@ -71,65 +68,19 @@ def build(
     ValueError
         If the input is smaller than the network's total stride or an argument is out of range.
     """
-    convention = convention_named(convention)
-    data_format = data_format or keras.config.image_data_format()
-    require_choice("data_format", data_format, DATA_FORMATS)
-    first = data_format == "channels_first"
+    data_format = image_format(data_format)
     if input_shape is None:
-        input_shape = (3, 224, 224) if first else (224, 224, 3)
-    channels = _check_input_shape(input_shape, spec.total_stride, first)
+        input_shape = (224, 224, 3) if data_format == "channels_last" else (3, 224, 224)
+    require_size(input_shape, spec.total_stride, data_format)
     require_int("classes", classes)
-    require_int("seed", seed, low=0)
-    if not 0 <= drop_path < 1:
-        raise ValueError(f"drop_path must be in [0, 1), got {drop_path!r}")
-    # At any resolution: which layers there are does not depend on it.
-    image, *layers = walk(
-        spec,
-        resolution=1,
-        channels=channels,
-        classes=classes,
-        squeeze_width=convention.squeeze_width,
-    )
-    last = frozenset(layer.sources[0] for layer in layers if layer.kind == "add")
-    settings = Settings(
-        Initialisers(seed),
-        _policy(dtype),
-        DropRates.linear(layers, drop_path, seed),
-        last if zero_init_last_gamma else frozenset(),
-        convention.padding,
+    options = Options(
+        seed=seed,
+        zero_init_last_gamma=zero_init_last_gamma,
+        drop_path=drop_path,
+        dtype=dtype,
+        convention=convention,
     )
     images: Any = keras.Input(input_shape, name="images")
-    x = images
-    if first:
-        x = keras.layers.Permute((2, 3, 1), dtype=settings.policy, name="channels_last")(x)
-    outputs: dict[str, Any] = {image.name: x}
-    for layer in layers:
-        sources = [outputs[source] for source in layer.sources]
-        outputs[layer.name] = apply(layer, sources, settings)
-    logits = outputs[layers[-1].name]
+    x = to_channels_last(images, data_format, options.policy)
+    logits = apply_network(spec, x, options, classes=classes)
     return keras.Model(images, logits, name=name or f"regnet{spec.block}")
-
-
-def _policy(dtype: str | keras.DTypePolicy | None) -> keras.DTypePolicy:
-    if dtype is None:
-        return keras.config.dtype_policy()
-    return keras.DTypePolicy(dtype) if isinstance(dtype, str) else dtype
-
-
-def _check_input_shape(shape: InputShape, smallest: int, channels_first: bool) -> int:
-    """Return the channels."""
-    order = "(channels, height, width)" if channels_first else "(height, width, channels)"
-    if not isinstance(shape, Sequence) or len(shape) != 3:
-        raise ValueError(f"input_shape must be {order}, got {shape!r}")
-    channels: Any = shape[0 if channels_first else -1]
-    require_int("channels of input_shape", channels)
-    for size in shape[1:] if channels_first else shape[:-1]:
-        if size is None:
-            continue
-        require_int("height and width of input_shape", size)
-        if size < smallest:
-            raise ValueError(
-                f"input_shape {order} must be at least {smallest} x {smallest} px for this "
-                f"network, whose total stride is {smallest}, got {shape!r}"
-            )
-    return channels

@@ -80,6 +80,7 @@ class Settings:
     drop: DropRates
     zero_gammas: frozenset[str] = frozenset()
     padding: str = "symmetric"
+    classifier_activation: Any = None
 
 
 def apply(layer: Layer, inputs: list[Tensor], settings: Settings) -> Tensor:
@@ -170,9 +171,10 @@ def _mean(layer: Layer, inputs: list[Tensor], settings: Settings) -> Tensor:
 
 
 def _dense(layer: Layer, inputs: list[Tensor], settings: Settings) -> Tensor:
-    """The fully connected layer; logits are as precise as the weights."""
+    """The fully connected layer; logits, or what follows them, are as precise as the weights."""
     return keras.layers.Dense(
         layer.output.channels,
+        activation=settings.classifier_activation,
         kernel_initializer=settings.init.dense(),
         dtype=settings.policy.variable_dtype,
         name="head_dense",

@@ -1,6 +1,6 @@
 """Where training runs, and what it sets in TensorFlow for that: threads and graph options.
 
-The CPU for now; GPUs and TPUs belong here.
+One CPU or one GPU, on TensorFlow.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import keras
 
 from .fingerprint import GRAPH_OPTIMIZER
+
+ACCELERATORS = ("auto", "cpu", "gpu", "tpu")
 
 
 def require_tensorflow() -> None:
@@ -17,6 +19,33 @@ def require_tensorflow() -> None:
         raise ValueError(
             f"training needs Keras on TensorFlow, got {backend!r}: set KERAS_BACKEND=tensorflow"
         )
+
+
+def choose_device(name: str) -> str:
+    """Make TensorFlow compute on ``cpu``, ``gpu`` or (``auto``) a GPU where there is one.
+
+    Returns what was chosen. To be called before TensorFlow first computes.
+
+    Raises
+    ------
+    ValueError
+        If the device is missing, or a TPU is asked for.
+    """
+    import tensorflow as tf
+
+    if name not in ACCELERATORS:
+        raise ValueError(f"accelerator must be one of {', '.join(ACCELERATORS)}, got {name!r}")
+    if name == "tpu":
+        raise ValueError(
+            "accelerator tpu needs Keras on JAX (KERAS_BACKEND=jax), on which this version does "
+            "not train: choose cpu, gpu or auto"
+        )
+    gpus = tf.config.list_physical_devices("GPU")
+    if name == "gpu" and not gpus:
+        raise ValueError("accelerator gpu: TensorFlow sees no GPU here (regnet-ds doctor)")
+    if name == "cpu" and gpus:
+        tf.config.set_visible_devices([], "GPU")
+    return "gpu" if gpus and name != "cpu" else "cpu"
 
 
 def prepare_runtime(threads: int) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from . import augment
 from .datasets import Dataset, Split
 from .recipe import Recipe
-from .streams import StreamedDataset
+from .sources.streams import StreamedDataset
 
 if TYPE_CHECKING:
     from .stream_batches import StreamBatches

@@ -1,7 +1,7 @@
 """Data sets as arrays in memory, and how every data set is named.
 
 `Dataset` holds images and labels in three fixed splits, and what may be done to the images;
-`streams.StreamedDataset` has the same attributes for images that are read as they are needed.
+`sources.streams.StreamedDataset` has the same attributes for images read as they are needed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from .streams import StreamedDataset
+    from .sources.streams import StreamedDataset
 
 Floats = NDArray[np.floating[Any]]  # float32 in fact
 Pixels = NDArray[Any]  # float32 in [0, 1], or uint8
@@ -198,6 +198,6 @@ def load_dataset(
     ValueError
         If there is no such data set (the nearest is named) or it has faults, which are listed.
     """
-    from .sources import open_source
+    from .sources.opening import open_source
 
     return open_source(name, resolution=resolution, skip_damaged=skip_damaged, mirror=mirror)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .batches import Evaluation
 from .datasets import Dataset, Labels
-from .streams import StreamedDataset
+from .sources.streams import StreamedDataset
 
 
 def top1_error(logits: np.ndarray, labels: Labels) -> float:

@@ -26,18 +26,14 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from ..analysis.storage import is_database, load_study, open_storage, parse_url, require_writable
-from .claims import attempts_of, release_orphans, trials_in
-from .guards import SPENT, Guards, Watch, remove_empty_stack
+from .claims import OWNER, attempts_of, release_orphans, trials_in
+from .guards import SPENT, Guards, Limits, Watch, remove_empty_stack
 from .leases import RENEWALS, lease_of
 from .outages import patiently
 from .quiet import QUIET
 from .tasks import DEFAULT_TRAINER
 from .worker import PATIENCE, STORAGE_VARIABLE
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from .writers import check_workers, one_writer
 
 POLL = 0.2  # seconds between looks at the workers
 IDLE_DEATHS = 3  # per worker, without a trial begun between them: then it is not the trials
@@ -63,6 +59,7 @@ class WorkerPool:
         threads: int = 1,
         name: str = "w",
         guards: Guards | None = None,
+        trials: int | None = None,
     ) -> None:
         check_workers(url, n)
         self.id = uuid.uuid4().hex
@@ -79,6 +76,9 @@ class WorkerPool:
         self._deaths = 0
         self._begun = -1
         self._judged = -math.inf
+        self._shares: list[int | None] = [
+            None if trials is None else (trials + i) // n for i in reversed(range(n))
+        ]
 
     @property
     def pids(self) -> list[int]:
@@ -89,8 +89,8 @@ class WorkerPool:
         """Start the workers that do not run."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for slot, process in enumerate(self._processes):
-            if process is None:
-                self._processes[slot] = self._spawn(self._worker(slot))
+            if process is None and self._shares[slot] != 0:
+                self._processes[slot] = self._spawn(slot)
 
     def mend(self, storage: BaseStorage) -> None:
         """Return the trials of dead workers to the queue and start new workers in their place.
@@ -110,8 +110,29 @@ class WorkerPool:
                 continue
             if process.returncode != SPENT:
                 self._mourn(studies, slot, process.returncode)
+            self._spend(studies, slot)
             self._close(slot)
         self.start()
+
+    @property
+    def spent(self) -> bool:
+        """Whether the workers have trained as many trials as they may."""
+        return all(process is None for process in self._processes) and not any(self._shares)
+
+    def _spend(self, studies: Sequence[optuna.Study], slot: int) -> None:
+        """Take from a worker's share of trials what its last process finished."""
+        share = self._shares[slot]
+        process = self._processes[slot]
+        if share is None or process is None:
+            return
+        finished = (
+            trial.user_attrs.get(OWNER) or {}
+            for study in studies
+            for trial in trials_in(study, *ALL)
+            if trial.state.is_finished()
+        )
+        mine = [held for held in finished if held.get("pool") == self.id]
+        self._shares[slot] = share - sum(held["pid"] == process.pid for held in mine)
 
     def studies(self, storage: BaseStorage) -> list[optuna.Study]:
         """Return those of the pool's studies that the storage holds: all, if none are named."""
@@ -171,13 +192,15 @@ class WorkerPool:
     def _worker(self, slot: int) -> str:
         return f"{self._name}{slot + 1}"
 
-    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
+    def _spawn(self, slot: int) -> subprocess.Popen[bytes]:
+        name = self._worker(slot)
         command = [sys.executable, "-m", "regnet_ds.search.worker", "--trainer", self._trainer]
         command += ["--name", name, "--folder", str(self._folder), "--pool", self.id]
         for study in self._names or ():
             command += ["--study", study]
-        if self._guards.trials is not None:
-            command += ["--limit", str(self._guards.trials)]
+        limits = [n for n in (self._guards.trials, self._shares[slot]) if n is not None]
+        if limits:
+            command += ["--limit", str(min(limits))]
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self._threads))
         with (self._folder / f"worker-{name}.log").open("ab") as log:
             return subprocess.Popen(
@@ -221,6 +244,7 @@ def run_workers(
     threads: int = 1,
     name: str = "w",
     guards: Guards | None = None,
+    limits: Limits | None = None,
 ) -> bool:
     """Run ``n`` workers until ``step``, called after each look at them, says that all is done.
 
@@ -230,7 +254,7 @@ def run_workers(
 
     Returns
     -------
-    Whether it was done; False if it was interrupted.
+    Whether it was done; False if it was interrupted, or a limit was reached.
 
     Raises
     ------
@@ -240,7 +264,10 @@ def run_workers(
         If workers die before they train anything.
     """
     settings: dict[str, Any] = {"trainer": trainer, "threads": threads, "name": name}
-    pool = WorkerPool(url, studies, n, folder=folder, guards=guards, **settings)
+    limits = limits or Limits()
+    settings |= {"guards": guards, "trials": limits.trials}
+    pool = WorkerPool(url, studies, n, folder=folder, **settings)
+    began = time.monotonic()
     storage = open_storage(url, create=False)
     require_writable(storage, url)
     with one_writer(url):
@@ -253,16 +280,26 @@ def run_workers(
 
             try:
                 done = patient(lambda: step(storage))
-                while not (done or interrupted):
+                while not (done or interrupted or limits.reached):
                     patient(lambda: pool.mend(storage))
                     time.sleep(POLL)
                     done = patient(lambda: step(storage))
+                    limits.reached = _reached(limits, pool, time.monotonic() - began)
             finally:
                 if len(interrupted) < 2:
                     pool.stop()
                 pool.kill()
         patient(lambda: pool.release(storage))
     return done
+
+
+def _reached(limits: Limits, pool: WorkerPool, seconds: float) -> str:
+    """Return in words which limit a run has reached, or nothing."""
+    if pool.spent:
+        return f"{limits.trials} trials"
+    if limits.seconds is not None and seconds > limits.seconds:
+        return f"{limits.seconds:g} s"
+    return ""
 
 
 def in_turn(steps: Sequence[Step]) -> Step:
@@ -275,41 +312,6 @@ def existing(storage: BaseStorage, names: Sequence[str] | None) -> list[optuna.S
     there = [study.study_name for study in storage.get_all_studies()]
     wanted = there if names is None else [name for name in names if name in there]
     return [load_study(storage, name) for name in wanted]
-
-
-def check_workers(url: str, n: int) -> None:
-    """Raise ValueError unless the storage takes ``n`` workers."""
-    if n < 1:
-        raise ValueError(f"workers must be at least 1, got {n}")
-    if n > 1 and parse_url(url).kind == "sqlite":
-        raise ValueError(
-            f"SQLite takes one writer, so one worker, got {n}: it locks the whole file for each"
-            " write; use journal:PATH for several processes, postgresql://... for several hosts"
-        )
-
-
-@contextmanager
-def one_writer(url: str) -> Generator[None]:
-    """Return a block in which no other `run_workers` serves a SQLite file.
-
-    Raises
-    ------
-    ValueError
-        If another does.
-    """
-    place = parse_url(url)
-    if place.kind != "sqlite" or place.path is None or fcntl is None:
-        yield
-        return
-    with place.path.with_name(place.path.name + ".writer").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ValueError(
-                f"another run writes to {place.path}, and SQLite takes one writer: use "
-                "journal:PATH for several processes, postgresql://... for several hosts"
-            ) from error
-        yield
 
 
 @contextmanager

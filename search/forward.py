@@ -57,7 +57,8 @@ class Forward:
 class BatchMoments:
     """Batch norm by the moments of the batch, which are kept, as training does.
 
-    ``moments`` collects (mean, variance) of each batch norm; the variance is the unbiased one.
+    ``moments`` collects (mean, variance) of each batch norm; the variance is the unbiased one. A
+    frozen layer normalises by its moving statistics, which are its moments.
     """
 
     def __init__(self) -> None:
@@ -66,16 +67,20 @@ class BatchMoments:
 
     def __call__(self, layer: keras.layers.BatchNormalization, x: Tensor) -> Tensor:
         """Return x normalised over the batch, scaled and shifted by the layer's weights."""
+        learns = bool(layer.trainable)
+        given = (self._none, self._none)
+        if not learns:
+            given = (read(layer.moving_mean), read(layer.moving_variance))
         y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=x,
             scale=read(layer.gamma),
             offset=read(layer.beta),
-            mean=self._none,
-            variance=self._none,
+            mean=given[0],
+            variance=given[1],
             epsilon=layer.epsilon,
-            is_training=True,
+            is_training=learns,
         )
-        self.moments.append((mean, variance))
+        self.moments.append((mean, variance) if learns else given)
         return y
 
 
@@ -92,11 +97,13 @@ class FixedScales:
     def __call__(self, layer: keras.layers.BatchNormalization, x: Tensor) -> Tensor:
         """Return x times the scale plus the offset of the next batch norm."""
         scale, offset = next(self._parts)
+        if x.dtype != scale.dtype:  # mixed precision: batch norm stays in float32
+            return tf.cast(tf.cast(x, scale.dtype) * scale + offset, x.dtype)
         return tf.raw_ops.AddV2(x=tf.raw_ops.Mul(x=x, y=scale), y=offset)
 
 
 def _apply(layer: keras.layers.Layer, inputs: list[Tensor]) -> Tensor:
-    if isinstance(layer, GroupedConv2D) and not layer.use_bias:
+    if isinstance(layer, GroupedConv2D) and _is_plain_grouped(layer):
         kernel, strides = read(layer.kernel), layer.strides
         return convolve(inputs[0], kernel, strides, layer.groups, layer.padding)
     if isinstance(layer, PointwiseConv2D) and _is_plain(layer):
@@ -108,8 +115,13 @@ def _apply(layer: keras.layers.Layer, inputs: list[Tensor]) -> Tensor:
     return layer(inputs if len(inputs) > 1 else inputs[0])
 
 
+def _is_plain_grouped(layer: GroupedConv2D) -> bool:
+    return not layer.use_bias and layer.compute_dtype == layer.variable_dtype
+
+
 def _is_plain(layer: keras.layers.Conv2D) -> bool:
-    return not layer.use_bias and layer.activation is keras.activations.linear
+    plain = not layer.use_bias and layer.activation is keras.activations.linear
+    return plain and layer.compute_dtype == layer.variable_dtype
 
 
 def _is_plain_relu(layer: keras.layers.ReLU) -> bool:

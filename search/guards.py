@@ -63,6 +63,28 @@ class Guards:
         return int(SHARE * psutil.virtual_memory().total / workers)
 
 
+@dataclass
+class Limits:
+    """How long a run may take and how many trials it may train; ``reached`` says which it was.
+
+    Attributes
+    ----------
+    seconds
+        After which running trials are returned and the run ends; None: no limit.
+    trials
+        That are trained to their end; None: no limit.
+    """
+
+    seconds: float | None = None
+    trials: int | None = None
+    reached: str = ""
+
+    def __post_init__(self) -> None:
+        for name, given in (("time limit", self.seconds), ("number of trials", self.trials)):
+            if given is not None and not given > 0:
+                raise ValueError(f"the {name} must be above 0, got {given}")
+
+
 class Watch:
     """Ends the workers of a pool that break its guards, and says so of their trials."""
 

@@ -10,40 +10,33 @@ from typing import Any
 
 import tensorflow as tf
 
-from .augment import ASPECT_HIGH, ASPECT_LOW, CROP_TRIES, EIGENVALUES, EIGENVECTORS
+from .augment import ASPECT_HIGH, ASPECT_LOW, EIGENVALUES, EIGENVECTORS
 
 Tensor = Any
-DRAWS = (5, CROP_TRIES)  # area, aspect, swap, top, left: uniform in [0, 1)
 JPEG = b"\xff\xd8\xff"
 
 
-def draw_box(draws: Tensor, height: Tensor, width: Tensor, area_factor: float) -> Tensor:
-    """Return an inception crop (top, left, height, width), int32, of an image of this size.
+def draw_boxes(draws: Tensor, heights: Tensor, widths: Tensor, area_factor: float) -> Tensor:
+    """Return inception crops (n, 4), int32, of images of these sizes: top, left, height, width.
 
-    ``draws``, float64 of the shape DRAWS, decide; the rule is that of `augment.draw_boxes`: the
-    first of ten tries that fits, else the largest square in the centre.
+    ``draws``, float64 (5, n, tries), decide: area, aspect, swap, top, left, uniform in [0, 1). The
+    rule is that of `augment.draw_boxes`: the first of ten tries that fits, else the largest
+    square in the centre.
     """
-    rows, columns = tf.cast(height, tf.float64), tf.cast(width, tf.float64)
-    area = (area_factor + (1 - area_factor) * draws[0]) * rows * columns
+    rows, columns = tf.cast(heights, tf.float64), tf.cast(widths, tf.float64)
+    area = (area_factor + (1 - area_factor) * draws[0]) * rows[:, None] * columns[:, None]
     aspect = ASPECT_LOW + (ASPECT_HIGH - ASPECT_LOW) * draws[1]
     w, h = tf.round(tf.sqrt(area * aspect)), tf.round(tf.sqrt(area / aspect))
     swap = draws[2] < 0.5
     w, h = tf.where(swap, h, w), tf.where(swap, w, h)
-    fits = (w <= columns) & (h <= rows) & (w > 0) & (h > 0)
-    pick = tf.argmax(tf.cast(fits, tf.int32))
+    fits = (w <= columns[:, None]) & (h <= rows[:, None]) & (w > 0) & (h > 0)
+    tries = tf.stack([h, w, draws[3], draws[4]], axis=-1)
+    first = tf.argmax(tf.cast(fits, tf.int32), axis=1)
+    h, w, y, x = tf.unstack(tf.gather(tries, first, axis=1, batch_dims=1), axis=1)
+    found = tf.stack([tf.floor(y * (rows - h + 1)), tf.floor(x * (columns - w + 1)), h, w], 1)
     side = tf.minimum(rows, columns)
-    top = tf.floor(draws[3][pick] * (rows - h[pick] + 1))
-    left = tf.floor(draws[4][pick] * (columns - w[pick] + 1))
-    found = tf.stack([top, left, h[pick], w[pick]])
-    centre = tf.stack([(rows - side) // 2, (columns - side) // 2, side, side])
-    return tf.cast(tf.where(tf.reduce_any(fits), found, centre), tf.int32)
-
-
-def centre_box(height: Tensor, width: Tensor, share: float) -> Tensor:
-    """Return the centred square (top, left, height, width) of this share of the short side."""
-    short = tf.cast(tf.minimum(height, width), tf.float64)
-    side = tf.cast(tf.round(short * share), tf.int32)
-    return tf.stack([(height - side) // 2, (width - side) // 2, side, side])
+    centre = tf.stack([(rows - side) // 2, (columns - side) // 2, side, side], 1)
+    return tf.cast(tf.where(tf.reduce_any(fits, 1)[:, None], found, centre), tf.int32)
 
 
 def image_shape(content: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,7 +58,10 @@ def decode_box(content: Tensor, box: Tensor) -> Tensor:
     """Return the box of an encoded image, uint8 (h, w, 3); a JPEG is decoded there alone."""
 
     def from_jpeg() -> Tensor:
-        return tf.image.decode_and_crop_jpeg(content, box, channels=3)
+        # The accurate transform gives PIL's and torchvision's pixels.
+        return tf.image.decode_and_crop_jpeg(
+            content, box, channels=3, dct_method="INTEGER_ACCURATE"
+        )
 
     def from_other() -> Tensor:
         image = _decode(content)
@@ -88,23 +84,45 @@ def resized(image: Tensor, side: int) -> Tensor:
 
 
 def flipped(image: Tensor, chosen: Tensor) -> Tensor:
-    """Return the image, mirrored left to right where ``chosen`` is true."""
-    return tf.cond(chosen, lambda: tf.reverse(image, [1]), lambda: image)
+    """Return the image (h, w, 3), mirrored left to right where ``chosen`` is true."""
+    axes = tf.range(1, 1 + tf.cast(chosen, tf.int32))  # none, or that of the columns
+    return tf.raw_ops.ReverseV2(tensor=image, axis=axes)
 
 
-def training_image(content: Tensor, draws: Tensor, side: int, area_factor: float) -> Tensor:
-    """Return the inception crop of an encoded image, float32 (side, side, 3) in [0, 255]."""
-    height, width = image_shape(content)
-    return resized(decode_box(content, draw_box(draws, height, width, area_factor)), side)
+def training_image(content: Tensor, box: Tensor, mirror: Tensor, side: int) -> Tensor:
+    """Return the box of an encoded image, float32 (side, side, 3) in [0, 255].
+
+    Mirrored before it is resized, which is the same and moves fewer bytes.
+    """
+    return resized(flipped(decode_box(content, box), mirror), side)
 
 
 def evaluation_image(content: Tensor, side: int, short_side: int) -> Tensor:
-    """Return the centre crop after resizing the short side, float32 (side, side, 3).
+    """Return the centre crop of the image with its short side resized, float32 (side, side, 3).
 
-    Cutting before resizing gives the same pixels, but for the rounding of the cut.
+    The long side is rounded down and what is cut off below and on the right up, as in pycls. A
+    JPEG is decoded around the crop alone; the pixels are those of resizing the whole.
     """
     height, width = image_shape(content)
-    return resized(decode_box(content, centre_box(height, width, side / short_side)), side)
+    size = tf.stack([height, width])
+    short = tf.minimum(height, width)
+    small = short_side * size // short
+    scale = tf.cast(small, tf.float64) / tf.cast(size, tf.float64)
+    first = (small - side + 1) // 2
+    start = tf.cast(tf.floor(tf.cast(first, tf.float64) / scale), tf.int32) - 1
+    end = tf.cast(tf.math.ceil(tf.cast(first + side, tf.float64) / scale), tf.int32) + 1
+    start, end = tf.maximum(start, 0), tf.minimum(end, size)
+    image = decode_box(content, tf.concat([start, end - start], 0))
+    shift = tf.cast(start, tf.float64) * scale - tf.cast(first, tf.float64)
+    cut = tf.raw_ops.ScaleAndTranslate(
+        images=image[None],
+        size=[side, side],
+        scale=tf.cast(scale, tf.float32),
+        translation=tf.cast(shift, tf.float32),
+        kernel_type="triangle",
+        antialias=False,
+    )
+    return tf.ensure_shape(cut[0], (side, side, 3))
 
 
 def colours(alphas: Tensor) -> Tensor:

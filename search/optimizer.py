@@ -21,7 +21,10 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # torch.optim.AdamW's defaults
 
 
 class Optimizer(Protocol):
-    """Updates the weights that it was made for."""
+    """Updates the weights that it was made for; ``variables`` are its state."""
+
+    @property
+    def variables(self) -> list[keras.Variable]: ...  # noqa: D102
 
     def apply(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
         """Update every weight, given the gradients in the same order and the rate."""
@@ -29,15 +32,14 @@ class Optimizer(Protocol):
 
 
 def make_optimizer(recipe: Recipe, weights: Sequence[keras.Variable]) -> Optimizer:
-    """Return the recipe's optimiser of these weights."""
+    """Return the recipe's optimiser of these weights.
+
+    Without ``decay_norms`` only weights of two dimensions and more decay: no bias, scale, offset.
+    """
+    decays = [recipe.weight_decay * (recipe.decay_norms or len(w.shape) > 1) for w in weights]
     if recipe.optimizer == "adamw":
-        return AdamW(weights, weight_decay=recipe.weight_decay)
-    return SGD(
-        weights,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        weight_decay=recipe.weight_decay,
-    )
+        return AdamW(weights, weight_decay=decays)
+    return SGD(weights, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=decays)
 
 
 class SGD:
@@ -53,13 +55,18 @@ class SGD:
         *,
         momentum: float = 0.9,
         nesterov: bool = True,
-        weight_decay: float = 0.0,
+        weight_decay: float | Sequence[float] = 0.0,
     ) -> None:
         self.weights = list(weights)
         self.momentum = momentum
         self.nesterov = nesterov
-        self.weight_decay = weight_decay
+        self.decays = _of_each(weight_decay, self.weights)
         self.buffers = _zeros_like(self.weights)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The momentum buffers."""
+        return self.buffers
 
     def apply(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
         """Update every weight, given the gradients in the same order and the rate."""
@@ -70,8 +77,9 @@ class SGD:
 
     def apply_anywhere(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
         """Do the same in Keras's operations alone."""
-        for weight, buffer, gradient in zip(self.weights, self.buffers, gradients, strict=True):
-            gradient = gradient + self.weight_decay * weight
+        slots = zip(self.weights, self.buffers, gradients, self.decays, strict=True)
+        for weight, buffer, gradient, decay in slots:
+            gradient = gradient + decay * weight
             buffer.assign(self.momentum * buffer + gradient)
             step = gradient + self.momentum * buffer if self.nesterov else buffer
             weight.assign(weight - lr * step)
@@ -79,11 +87,12 @@ class SGD:
     def _apply_fused(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
         import tensorflow as tf
 
-        slots = zip(self.weights, self.buffers, gradients, strict=True)
-        decay, momentum = tf.constant(self.weight_decay), tf.constant(self.momentum)
-        for weight, buffer, gradient in slots:
-            if self.weight_decay:
-                gradient = tf.raw_ops.AddV2(x=gradient, y=_scaled(weight, decay))
+        slots = zip(self.weights, self.buffers, gradients, self.decays, strict=True)
+        momentum = tf.constant(self.momentum)
+        factors = {decay: tf.constant(decay) for decay in set(self.decays)}
+        for weight, buffer, gradient, decay in slots:
+            if decay:
+                gradient = tf.raw_ops.AddV2(x=gradient, y=_scaled(weight, factors[decay]))
             tf.raw_ops.ResourceApplyMomentum(
                 var=_handle(weight),
                 accum=_handle(buffer),
@@ -101,12 +110,22 @@ class AdamW:
     ``w -= lr / (1 - b1^t) m / (sqrt(v / (1 - b2^t)) + epsilon)``, t from 1.
     """
 
-    def __init__(self, weights: Sequence[keras.Variable], *, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self,
+        weights: Sequence[keras.Variable],
+        *,
+        weight_decay: float | Sequence[float] = 0.0,
+    ) -> None:
         self.weights = list(weights)
-        self.weight_decay = weight_decay
+        self.decays = _of_each(weight_decay, self.weights)
         self.means = _zeros_like(self.weights)
         self.squares = _zeros_like(self.weights)
         self.powers = [keras.Variable(1.0, trainable=False, dtype="float32") for _ in range(2)]
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Means, squares and the powers of the betas."""
+        return [*self.means, *self.squares, *self.powers]
 
     def apply(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
         """Update every weight, given the gradients in the same order and the rate."""
@@ -118,12 +137,12 @@ class AdamW:
     def apply_anywhere(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
         """Do the same in Keras's operations alone."""
         power_1, power_2 = self._next_powers()
-        slots = zip(self.weights, self.means, self.squares, gradients, strict=True)
-        for weight, mean, square, gradient in slots:
+        slots = zip(self.weights, self.means, self.squares, gradients, self.decays, strict=True)
+        for weight, mean, square, gradient, decay in slots:
             mean.assign(BETA_1 * mean + (1 - BETA_1) * gradient)
             square.assign(BETA_2 * square + (1 - BETA_2) * gradient * gradient)
             root: Tensor = ops.sqrt(square / (1 - power_2))
-            decayed = weight - lr * self.weight_decay * weight
+            decayed = weight - lr * decay * weight
             weight.assign(decayed - lr / (1 - power_1) * mean / (root + EPSILON))
 
     def _next_powers(self) -> tuple[Tensor, Tensor]:
@@ -135,15 +154,16 @@ class AdamW:
     def _apply_fused(self, gradients: Sequence[Tensor], lr: Tensor) -> None:
         import tensorflow as tf
 
-        slots = zip(self.weights, self.means, self.squares, gradients, strict=True)
+        slots = zip(self.weights, self.means, self.squares, gradients, self.decays, strict=True)
         power_1, power_2 = self._next_powers()
-        decay, beta_1, beta_2 = map(tf.constant, (self.weight_decay, BETA_1, BETA_2))
+        beta_1, beta_2 = tf.constant(BETA_1), tf.constant(BETA_2)
+        factors = {decay: tf.constant(decay) for decay in set(self.decays)}
         # TensorFlow adds epsilon to sqrt(v), torch to sqrt(v / (1 - b2^t)).
         epsilon = EPSILON * tf.sqrt(1.0 - power_2)
-        for weight, mean, square, gradient in slots:
-            if self.weight_decay:
+        for weight, mean, square, gradient, decay in slots:
+            if decay:
                 tf.raw_ops.ResourceApplyGradientDescent(
-                    var=_handle(weight), alpha=lr, delta=_scaled(weight, decay)
+                    var=_handle(weight), alpha=lr, delta=_scaled(weight, factors[decay])
                 )
             tf.raw_ops.ResourceApplyAdam(
                 var=_handle(weight),
@@ -157,6 +177,10 @@ class AdamW:
                 epsilon=epsilon,
                 grad=gradient,
             )
+
+
+def _of_each(decay: float | Sequence[float], weights: Sequence[keras.Variable]) -> list[float]:
+    return [float(decay)] * len(weights) if isinstance(decay, int | float) else list(decay)
 
 
 def _zeros_like(weights: Sequence[keras.Variable]) -> list[keras.Variable]:

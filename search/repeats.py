@@ -24,10 +24,13 @@ def first_errors(study: optuna.Study) -> dict[int, float]:
 
 
 def errors_by_seed(study: optuna.Study) -> dict[int, dict[int, float]]:
-    """Return the errors of completed trainings: index -> replicate -> error in percent."""
+    """Return the errors of trainings of the study's epochs: index -> replicate -> percent."""
     errors: dict[int, dict[int, float]] = {}
+    epochs = study.user_attrs["recipe"].get("epochs")
     for trial in trials_in(study, TrialState.COMPLETE):
         attrs = trial.user_attrs
+        if attrs.get("epochs") != epochs:  # never mixed
+            continue
         if attrs.get("status") == Status.COMPLETE and trial.value is not None:
             errors.setdefault(attrs["index"], {})[attrs.get(REPLICATE, 0)] = trial.value
     return errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from .fingerprint import environment
 if TYPE_CHECKING:
     from .datasets import Dataset
     from .recipe import Recipe
-    from .streams import StreamedDataset
+    from .sources.streams import StreamedDataset
 
 _log = logging.getLogger("regnet_ds")
 
@@ -89,9 +89,16 @@ def trial_seed(seed: int, index: int, replicate: int = 0) -> int:
 
 
 def open_study(
-    storage: BaseStorage, name: str, attributes: Mapping[str, Any], *, force: bool = False
+    storage: BaseStorage,
+    name: str,
+    attributes: Mapping[str, Any],
+    *,
+    force: bool = False,
+    free: Sequence[str] = (),
 ) -> optuna.Study:
     """Create a study with these attributes, or return the one that has them.
+
+    Those of ``free`` (``recipe.epochs``) may differ.
 
     Raises
     ------
@@ -110,7 +117,8 @@ def open_study(
                     study.set_user_attr(key, value)
             return study
     study = load_study(storage, name)
-    differing = differences(study.user_attrs, attributes)
+    found = differences(study.user_attrs, attributes)
+    differing = [words for words in found if words.partition(" is ")[0] not in free]
     if differing and not force:
         raise ValueError(
             f"study {name!r} was made with other settings: {', '.join(differing)}; "

@@ -6,12 +6,15 @@ Each is traced once, with fixed shapes; together they are the fixed cost of a sh
 from __future__ import annotations
 
 import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from .averages import MovingAverages
 from .forward import BatchMoments, FixedScales, Forward
 from .optimizer import make_optimizer
 from .precise_bn import channels
@@ -37,8 +40,13 @@ class Steps:
     ) -> None:
         self._forward = Forward(model)
         self.norms = self._forward.norms
+        self._model_weights = model.weights
         self._weights = model.trainable_variables
         self._optimizer = make_optimizer(recipe, self._weights)
+        self._clip_norm = recipe.clip_norm
+        self._averages = (
+            MovingAverages(self._weights, recipe.ema_decay) if recipe.ema_decay else None
+        )
         start = time.perf_counter()
         images = tf.TensorSpec(batch_shape)
         target = tf.TensorSpec((batch_shape[0], classes))
@@ -63,6 +71,37 @@ class Steps:
         """Return logits (n, classes) with these scales and offsets as batch norms."""
         return self._logits(tf.constant(images), tf.constant(scales), tf.constant(offsets)).numpy()
 
+    @contextmanager
+    def averaged(self, keep: bool = False) -> Generator[None]:
+        """Evaluate with the moving averages of the weights, where the recipe has them.
+
+        The weights come back after the block, unless it is left without an error and ``keep``.
+        """
+        if self._averages is None:
+            yield
+            return
+        with self._averages.in_place(keep):
+            yield
+
+    def state(self) -> list[np.ndarray]:
+        """Return everything that training changes: weights, slots, averages."""
+        return [variable.numpy() for variable in self._variables]
+
+    def set_state(self, arrays: Sequence[np.ndarray]) -> None:
+        """Put back what `state` returned."""
+        for variable, array in zip(self._variables, arrays, strict=True):
+            variable.assign(array)
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """Of the arrays of `state`."""
+        return [tuple(variable.shape) for variable in self._variables]
+
+    @property
+    def _variables(self) -> list[keras.Variable]:
+        averages = self._averages.variables if self._averages else []
+        return [*self._model_weights, *self._optimizer.variables, *averages]
+
     def _train_step(self, images: Tensor, target: Tensor, lr: Tensor) -> Tensor:
         weights = [weight.value for weight in self._weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -71,7 +110,11 @@ class Steps:
             losses = tf.nn.softmax_cross_entropy_with_logits(target, logits)
             loss = tf.reduce_mean(losses)
         gradients = tape.gradient(loss, weights)
+        if self._clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self._clip_norm)
         self._optimizer.apply(gradients, lr)
+        if self._averages is not None:
+            self._averages.update()
         return loss
 
     def _batch_moments(self, images: Tensor) -> tuple[Tensor, Tensor]:

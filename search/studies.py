@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,9 @@ from ..analysis.storage import (
 )
 from ..designspace import DesignSpace, NetSpec, Population, to_record
 from .claims import held_elsewhere, release_orphans, trials_in
-from .executors import Step, run_workers
+from .executors import Step, in_turn, run_workers
+from .guards import Guards, Limits
+from .retries import RETRY_OF
 from .settings import Settings, open_study, plain, run_folder, trial_seed
 from .tasks import DEFAULT_TRAINER, POPULATION, SETTINGS
 
@@ -38,6 +41,7 @@ REPLICATE = "replicate"  # 0 for the population's own training of an architectur
 INTEGERS = ("depth", "w0", "group_width")
 _UNITS = ("schema", "resolution", "classes", "flops", "params", "acts")
 _ARCHITECTURE = tuple(key for key in RECORD_KEYS if key not in _UNITS)
+ALL = tuple(TrialState)
 _STATES = {
     TrialState.COMPLETE: Status.COMPLETE,
     TrialState.PRUNED: Status.PRUNED,
@@ -61,6 +65,9 @@ def create_population_study(
 ) -> optuna.Study:
     """Create a study of these architectures, or add the missing ones to the one that is there.
 
+    Other epochs than the study's are new trials of the same architectures, from scratch: with a
+    schedule that ends there is nothing to go on from.
+
     Parameters
     ----------
     networks
@@ -82,7 +89,7 @@ def create_population_study(
     attributes |= {"budget": budget} if budget else {}
     storage = open_storage(url)
     require_writable(storage, url)
-    study = open_study(storage, name, attributes, force=force)
+    study = open_study(storage, name, attributes, force=force, free=("recipe.epochs",))
     add_architectures(study, networks, settings, space=space)
     return study
 
@@ -105,16 +112,23 @@ def add_architectures(
     units = {"resolution": settings.resolution, "classes": settings.classes}
     records = [plain(to_record(spec, **units)) for spec in specs]
     shared = {"space": _name(space), **settings.attributes()}
-    own = {k: v for k, v in shared.items() if study.user_attrs.get(k) != v}
+    made = study.user_attrs
+    own = {k: v for k, v in shared.items() if made.get(k) != v}
+    longer = _only_epochs(made, own)
     ranges = parameter_ranges(records, space)
     with exclusive(study._storage):
-        there = {t.user_attrs["index"]: t.user_attrs for t in trials_in(study, *TrialState)}
+        regimes = [(t.user_attrs, t.user_attrs.get(SETTINGS, {})) for t in trials_in(study, *ALL)]
+        there = {
+            attrs["index"]: attrs
+            for attrs, regime in regimes
+            if (regime == own if longer else not _only_epochs(made, regime))
+        }
         new: list[FrozenTrial] = []
+        extra = {SETTINGS: own} if own else {}
         for i, record in enumerate(records):
-            index = _place(there, i, record, own)
+            index = _place(there, i, record, {} if longer else own)
             if index is None:
                 continue
-            extra = {SETTINGS: own} if own else {}
             there[index] = {**record, **extra}
             seed = trial_seed(settings.seed, index)
             new.append(_waiting(record, ranges, index, seed, shared, extra))
@@ -130,6 +144,14 @@ def _specs(networks: Networks) -> list[NetSpec]:
 
 def _name(space: DesignSpace | str) -> str:
     return space if isinstance(space, str) else space.name
+
+
+def _only_epochs(made: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+    """Whether a trial's own settings differ from its study's in the number of epochs alone."""
+    if set(own) != {"recipe"}:
+        return False
+    recipe = {**made["recipe"], "epochs": own["recipe"].get("epochs")}
+    return recipe == own["recipe"] != made["recipe"]
 
 
 def _place(
@@ -172,7 +194,8 @@ def add_seed_runs(study: optuna.Study, indices: Iterable[int], replicates: int =
         If the study has no architecture of an index.
     """
     with exclusive(study._storage):
-        everything = trials_in(study, *TrialState)
+        everything = trials_in(study, *ALL)
+        everything = [t for t in everything if not _only_epochs(study.user_attrs, own_of(t))]
         first = {t.user_attrs["index"]: t for t in everything if not t.user_attrs.get(REPLICATE)}
         there = {(t.user_attrs["index"], t.user_attrs.get(REPLICATE, 0)) for t in everything}
         new: list[FrozenTrial] = []
@@ -194,11 +217,15 @@ def run_study(
     trainer: str = DEFAULT_TRAINER,
     take_over: bool = False,
     on_progress: Callable[[dict[str, int]], None] | None = None,
+    guards: Guards | None = None,
+    limits: Limits | None = None,
 ) -> bool:
-    """Train what waits in a study with local worker processes; False if it was interrupted.
+    """Train what waits in a study with local worker processes; False if not all is trained.
 
     ``on_progress`` is called with the counts of `status` several times a second.
-    ``take_over`` takes trials that another host holds, which are else left alone.
+    ``take_over`` takes trials that another host holds, which are else left alone; on a server
+    leases decide, and the run ends when the trials of all hosts have ended. ``guards`` limit
+    each trial, ``limits`` the run.
 
     Raises
     ------
@@ -207,18 +234,57 @@ def run_study(
     WorkerError
         If workers die before they train anything.
     """
-    study = load_study(open_storage(url, create=False), name)
-    if take_over:
-        release_orphans(study, everywhere=True)
-    return run_workers(
+    show = on_progress
+    return run_studies(
         url,
         [name],
         workers,
-        step=population_step(name, on_progress),
-        folder=run_folder(url, name),
         trainer=trainer,
-        threads=study.user_attrs["threads"],
+        take_over=take_over,
+        on_progress=None if show is None else lambda _, counts: show(counts),
+        guards=guards,
+        limits=limits,
     )
+
+
+def run_studies(
+    url: str,
+    names: Sequence[str],
+    workers: int = 2,
+    *,
+    trainer: str = DEFAULT_TRAINER,
+    take_over: bool = False,
+    on_progress: Callable[[str, dict[str, int]], None] | None = None,
+    guards: Guards | None = None,
+    limits: Limits | None = None,
+) -> bool:
+    """Train what waits in several studies, one after the other; as `run_study`.
+
+    ``on_progress`` is called with the name and the counts of the one that is trained.
+    """
+    storage = open_storage(url, create=False)
+    studies = [load_study(storage, name) for name in names]
+    for study in studies:
+        if take_over:
+            release_orphans(study, everywhere=True)
+
+    return run_workers(
+        url,
+        names,
+        workers,
+        step=in_turn([population_step(name, _of(name, on_progress)) for name in names]),
+        folder=run_folder(url, names[0]),
+        trainer=trainer,
+        threads=max(study.user_attrs["threads"] for study in studies),
+        guards=guards,
+        limits=limits,
+    )
+
+
+def _of(
+    name: str, show: Callable[[str, dict[str, int]], None] | None
+) -> Callable[[dict[str, int]], None] | None:
+    return None if show is None else partial(show, name)
 
 
 def population_step(name: str, on_progress: Callable[[dict[str, int]], None] | None = None) -> Step:
@@ -251,22 +317,29 @@ def _none_runs_here(study: optuna.Study) -> bool:
 
 
 def status(study: optuna.Study) -> dict[str, int]:
-    """Return how many trials there are of every status."""
+    """Return how many trials there are of every status; failed ones tried again count once."""
     counts = {str(status): 0 for status in Status}
     for state, n in count_states(study).items():
         counts[str(_STATES[state])] += n
-    diverged = _count_diverged(study)
+    diverged, retried = _count_refined(study)
     counts[str(Status.DIVERGED)] += diverged
     counts[str(Status.COMPLETE)] -= diverged
+    counts[str(Status.FAILED)] -= retried
     return counts
 
 
-def _count_diverged(study: optuna.Study) -> int:
-    key, value, storage = "status", str(Status.DIVERGED), study._storage
+def _count_refined(study: optuna.Study) -> tuple[int, int]:
+    """Return how many completed trials have diverged, and how many failed ones have a successor."""
+    storage, trials = study._storage, study._study_id
     if is_database(storage):
-        return storage.count_attribute(study._study_id, key, value, TrialState.COMPLETE)
-    complete = trials_in(study, TrialState.COMPLETE)
-    return sum(trial.user_attrs.get(key) == value for trial in complete)
+        diverged = storage.count_attribute(trials, "status", Status.DIVERGED, TrialState.COMPLETE)
+        return diverged, storage.count_attribute(trials, RETRY_OF)
+    attributes = [t.user_attrs for t in trials_in(study, *ALL)]
+    diverged = sum(
+        trial.user_attrs.get("status") == Status.DIVERGED
+        for trial in trials_in(study, TrialState.COMPLETE)
+    )
+    return diverged, sum(RETRY_OF in attrs for attrs in attributes)
 
 
 def parameter_ranges(
@@ -320,8 +393,13 @@ def _waiting(
     )
 
 
+def own_of(trial: FrozenTrial) -> dict[str, Any]:
+    """Return what a trial is trained with in place of its study's settings."""
+    return trial.user_attrs.get(SETTINGS, {})
+
+
 def _replica(study: optuna.Study, trial: FrozenTrial, replicate: int) -> FrozenTrial:
-    own = trial.user_attrs.get(SETTINGS, {})
+    own = own_of(trial)
     index = trial.user_attrs["index"]
     shared = {**study.user_attrs, **own}
     record = {k: v for k, v in trial.user_attrs.items() if k in RECORD_KEYS}

@@ -94,7 +94,7 @@ def train_task(task: Task, report: Report) -> Outcome:
     from .recipe import Recipe
     from .training import train
 
-    data = load_dataset(task.data)
+    data = load_dataset(task.data, resolution=task.record.get("resolution"), mirror=task.trial)
     if task.data_fingerprint not in ("", data.fingerprint):
         raise ValueError(f"the data set {task.data!r} is not the one that the study began with")
     return train(

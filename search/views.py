@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from . import augment
 from .datasets import Dataset, floats
 from .recipe import Recipe
-from .streams import StreamedDataset
+from .sources.streams import StreamedDataset
 
 Pixels = NDArray[np.floating[Any]]  # float32 in [0, 1]
 _VIEWS = 3  # what the generator is for, part of its seed
@@ -66,8 +66,11 @@ def _streamed(
 
     def view(content: bytes) -> Pixels:
         if recipe.area_factor < 1:
-            draws = rng.random(image_ops.DRAWS)
-            image = image_ops.training_image(content, draws, data.resolution, recipe.area_factor)
+            size = (int(side) for side in image_ops.image_shape(content))
+            boxes = augment.draw_boxes(1, *size, area_factor=recipe.area_factor, rng=rng)
+            parts = (boxes.top, boxes.left, boxes.height, boxes.width)
+            box = np.stack(parts, axis=1)[0].astype(np.int32)
+            image = image_ops.training_image(content, box, False, data.resolution)
         else:
             image = image_ops.evaluation_image(content, data.resolution, data.short_side)
         return image.numpy() / np.float32(255)

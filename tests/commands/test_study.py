@@ -51,7 +51,7 @@ def test_other_settings_are_refused_in_one_line(study, storage, capsys):
     assert study("-n", "1", "--epochs", "2") == 0
     capsys.readouterr()
     for options, said in (
-        (["--epochs", "3"], "recipe.epochs is 2, not 3"),
+        (["--epochs", "2", "--set", "lr=0.3"], "recipe.lr is 0.05, not 0.3"),
         (["--epochs", "2", "--seed", "1"], "seed is 0, not 1"),
         (["--epochs", "2", "--tolerance", "1%"], "budget is 'flops 3.80M to 4.20M', not"),
     ):
@@ -67,7 +67,7 @@ def test_other_settings_are_refused_in_one_line(study, storage, capsys):
     ("options", "said"),
     [
         (["--workers", "0"], "workers must be at least 1, got 0"),
-        (["--data", "digit"], "unknown data set 'digit' (nearest: digits)"),
+        (["--data", "digit"], "unknown data set 'digit'"),
         (["--space", "regnetz9"], "unknown space 'regnetz9'"),
         (["--epochs", "0"], "epochs must be a whole number"),
         (["--set", "rl=1"], "no field 'rl' (nearest: lr)"),
@@ -129,3 +129,88 @@ def test_tuned_recipes_reach_the_canonical_configurations(storage, capsys):
 def test_bad_tuning(storage, capsys, options, said):
     assert run(["tune", "--storage", storage, *options]) == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def run_and_read(capsys, *arguments):
+    capsys.readouterr()
+    code = run([str(argument) for argument in arguments])
+    return code, *capsys.readouterr()
+
+
+def test_a_trained_network_becomes_a_configuration(study, storage, capsys, tmp_path):
+    assert study("-n", "2", "--epochs", "2") == 0
+    at = ["--storage", storage]
+    code, out, _ = run_and_read(capsys, "describe", "population#1", *at, "--format", "json")
+    assert code == 0
+    (described,) = json.loads(out)
+    assert (described["resolution"], described["classes"]) == (32, 10)
+    export = ["study", "export"]
+    code, out, _ = run_and_read(capsys, *export, "population#1", *at, "--format", "json")
+    (exported,) = json.loads(out)
+    assert exported["stage_widths"] == described["stage_widths"]
+    assert exported["error"] > 0
+    for library in ("keras", "timm", "pycls", "torchvision", "classyvision"):
+        code, out, err = run_and_read(capsys, *export, "population#1", *at, "--as", library)
+        assert code == 0, err
+        assert str(described["stage_depths"][0]) in out
+    table = tmp_path / "p.parquet"
+    assert run_and_read(capsys, *export, "population", *at, "--out", table)[0] == 0
+    assert table.exists()
+    for what, said in (("population#9", "#0 to #1, got '9'"), ("popu#0", "nearest: population")):
+        code, _, err = run_and_read(capsys, *export, what, *at)
+        assert code == 2 and said in err
+
+
+def test_copies_imports_and_retries(study, storage, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_RAISE", "1")
+    assert study("-n", "2", "--epochs", "2") == 0
+    other = tmp_path / "other.journal"
+    code, out, err = run_and_read(
+        capsys, "study", "retry", "--storage", storage, "--format", "json"
+    )
+    assert code == 0 and "1 of study population" in err
+    assert json.loads(out)[0]["reason"] == "RuntimeError: architecture 1 does not train"
+    monkeypatch.delenv("FAKE_RAISE")
+    copy = ["study", "copy", "population", "--from", storage, "--to", other]
+    assert run_and_read(capsys, *copy)[0] == 0
+    worker = ["study", "worker", "--storage", other, "--trainer", f"{FAKE}:train"]
+    assert run_and_read(capsys, *worker)[0] == 0
+    assert status(other, capsys)[0]["complete"] == 2
+    merge = ["study", "merge", "population", "--from", other, "--to", storage]
+    code, _, err = run_and_read(capsys, *merge)
+    assert code == 0 and "1 waiting trials finished, 0 added, 1 were there already" in err
+    assert status(storage, capsys)[0]["failed"] == 0
+    table = tmp_path / "t.csv"
+    export = ["study", "export", "population", "--storage", storage, "--out", table]
+    assert run_and_read(capsys, *export)[0] == 0
+    code, _, err = run_and_read(
+        capsys, "study", "import", table, "--name", "theirs", "--storage", storage
+    )
+    assert code == 0 and "imported 3 rows as study theirs" in err
+
+
+def test_several_spaces_share_a_run(study, storage, capsys):
+    spaces = ["--space", "regnetx", "--space", "anynetx-e", "--stages", "4", "--block", "y"]
+    assert study("-n", "2", "--epochs", "2", *spaces, "--max-trials", "3") == 0
+    assert "stopped after 3 trials" in capsys.readouterr().err
+    assert study("-n", "2", "--epochs", "2", *spaces) == 0
+    rows = status(storage, capsys)
+    assert len(rows) == 2 and all(row["complete"] == 2 for row in rows)
+    assert len({row["space"] for row in rows}) == 2
+    assert len({row["budget"] for row in rows}) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--memory", "much"], "cannot read 'much' as a size: write 4G"),
+        (["--trial-time", "2 weeks"], "cannot read '2 weeks' as a time"),
+        (["--time-limit", "0s"], "cannot read '0s' as a time"),
+        (["--stages", "x"], "stages must be a number"),
+        (["--space", "regnetx", "--space", "regnetx"], "named twice"),
+    ],
+)
+def test_bad_options_of_a_run(study, storage, capsys, options, said):
+    assert study("-n", "1", *options) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert not Path(storage).exists()

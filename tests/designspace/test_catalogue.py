@@ -4,8 +4,11 @@ import csv
 from pathlib import Path
 
 import pytest
+from regnet_ds.designspace import complexity
 from regnet_ds.designspace.catalogue import (
     CANONICAL,
+    TIMM_NAMES_OF_THE_OTHERS,
+    TORCHVISION_OTHER_NETWORKS,
     canonical,
     canonical_name,
     keras_name,
@@ -38,5 +41,20 @@ def test_errors_name_the_nearest() -> None:
     ):
         canonical("RegNetX-4.1GF")
     with pytest.raises(ValueError, match="torchvision's network"):
-        canonical("regnet_y_8gf")
+        canonical_name("regnet_y_8gf")
     assert canonical("RegNetX-4GF") == canonical("regnetx_040")
+
+
+@pytest.mark.parametrize("name", TORCHVISION_OTHER_NETWORKS)
+def test_torchvision_s_own_networks_are_no_aliases(name: str, golden: Path) -> None:
+    """Costs of reference/extended.csv, counted on timm's models."""
+    rows = csv.DictReader((golden / "extended.csv").read_text().splitlines())
+    timm = next(key for key, other in TIMM_NAMES_OF_THE_OTHERS.items() if other == name)
+    row = next(row for row in rows if row["name"] == timm)
+    spec = canonical(name)
+    cost = complexity(spec)
+    assert [cost.flops, cost.params, cost.acts] == [
+        int(row[k]) for k in ("flops", "params", "acts")
+    ]
+    assert spec != canonical(TORCHVISION_OTHER_NETWORKS[name])
+    assert canonical(timm.upper()) == spec

@@ -132,3 +132,14 @@ def test_any_size_and_shape():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         build(canonical("RegNetX-200MF"), **arguments)
+
+
+def test_batch_norm_and_stages_are_as_published():
+    """Momentum 0.1 of PyTorch is 0.9 here; from two to six stages."""
+    for n in range(2, 7):
+        stages = tuple(Stage(1, 8 * (i + 1), 1 + i % 2, group_width=8) for i in range(n))
+        spec = NetSpec(stages, stem_width=8, head_width=16)
+        model = build(spec, input_shape=(32, 32, 3), classes=4)
+        norms = [layer for layer in model.layers if layer.name.endswith("_bn")]
+        assert len({layer.name[:2] for layer in norms}) == n + 2  # stem, stages, head
+        assert {(layer.momentum, layer.epsilon) for layer in norms} == {(0.9, 1e-5)}

@@ -46,11 +46,20 @@ def url(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def write_folder():
-    """Return photographs.write_folder."""
-    spec = importlib.util.spec_from_file_location(
-        "photographs", Path(__file__).with_name("photographs.py")
-    )
+def photographs():
+    """Return the module of that name beside this file."""
+    path = Path(__file__).with_name("photographs.py")
+    spec = importlib.util.spec_from_file_location("photographs", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.write_folder
+    return module
+
+
+@pytest.fixture(scope="session")
+def write_folder(photographs):
+    return photographs.write_folder
+
+
+@pytest.fixture(scope="session")
+def photograph(photographs):
+    return photographs.photograph

@@ -6,6 +6,12 @@ import signal
 import time
 from types import SimpleNamespace
 
+HELD = []
+
+
+def hang():
+    time.sleep(600)
+
 
 def train(task, report):
     """Report three epochs; the error depends on the seed, the depth and the recipe."""
@@ -14,6 +20,11 @@ def train(task, report):
     base = rng.uniform(5, 20)
     if _is_in("FAKE_RAISE", task):
         raise RuntimeError(f"architecture {task.index} does not train\nat all")
+    if _is_in("FAKE_HANG", task):
+        hang()
+    if _is_in("FAKE_MEMORY", task):
+        HELD.append(bytearray(b"x") * 300_000_000)
+        time.sleep(60)
     if _is_in("FAKE_KILL", task):
         os.kill(os.getpid(), signal.SIGKILL)
     errors = []

@@ -9,8 +9,8 @@ from regnet_ds.search.datasets import (
     load_dataset,
     make_dataset,
 )
-from regnet_ds.search.resizing import bilinear_matrix, resize
-from regnet_ds.search.sources import EMBEDDED
+from regnet_ds.search.sources.opening import EMBEDDED
+from regnet_ds.search.sources.resizing import bilinear_matrix, resize
 
 DIGITS = "cc45c23c529ba3742aa213ac957042142d25e22a922e7da3389b523b5b1cc521"
 

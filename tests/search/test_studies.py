@@ -9,6 +9,8 @@ from optuna.trial import TrialState
 from regnet_ds.analysis.records import PARAMETER_KEYS, RECORD_KEYS
 from regnet_ds.analysis.storage import load_study, open_storage
 from regnet_ds.designspace import SPACES, from_record, from_specs, sample
+from regnet_ds.search.repeats import errors_by_seed
+from regnet_ds.search.retries import retry_failed
 from regnet_ds.search.settings import Settings, run_folder, trial_seed
 from regnet_ds.search.studies import (
     add_seed_runs,
@@ -123,7 +125,7 @@ def test_results(url, population, settings, fake_trainer, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"recipe": {"epochs": 4, "lr": 0.1, "weight_decay": 5e-5}}, "recipe.epochs is 3, not 4"),
+        ({"recipe": {"epochs": 3, "lr": 0.2, "weight_decay": 5e-5}}, "recipe.lr is 0.1, not 0.2"),
         ({"recipe": {"epochs": 3, "lr": 0.1}}, "recipe.weight_decay is 5e-05, not None"),
         ({"data": "mnist5k"}, "data is 'digits', not 'mnist5k'"),
         ({"data_fingerprint": "abc"}, "data_fingerprint is '', not 'abc'"),
@@ -159,7 +161,7 @@ def test_a_forced_study_trains_what_is_new_with_the_new_settings(
     url, population, settings, fake_trainer
 ):
     create_population_study(url, "p", population(2), settings, space=SPACE)
-    other = replace(settings, recipe={"epochs": 9, "lr": 0.1, "weight_decay": 5e-5})
+    other = replace(settings, recipe={"epochs": 9, "lr": 0.2, "weight_decay": 5e-5})
     for _ in range(2):
         study = create_population_study(url, "p", population(2), other, space=SPACE, force=True)
     assert [t.user_attrs["epochs"] for t in study.trials] == [3, 3, 9, 9]
@@ -170,6 +172,61 @@ def test_a_forced_study_trains_what_is_new_with_the_new_settings(
         open_storage(url), ["p"], lambda t, r: (seen.append(t.recipe["epochs"]), train(t, r))[1]
     ).run()
     assert seen == [3, 3, 9, 9]
+
+
+def test_more_epochs_are_new_trials_of_the_same_architectures(
+    url, population, settings, fake_trainer
+):
+    create_population_study(url, "p", population(2), settings, space=SPACE)
+    assert work(url, "p", fake_trainer) == 2
+    longer = replace(settings, recipe={**settings.recipe, "epochs": 9})
+    for _ in range(2):
+        study = create_population_study(url, "p", population(3), longer, space=SPACE)
+    create_population_study(url, "p", population(3), settings, space=SPACE)
+    keys = ("epochs", "index", "seed")
+    seeds = [trial_seed(3, i) for i in range(3)]
+    assert [tuple(t.user_attrs[k] for k in keys) for t in study.trials] == [
+        *((3, i, seeds[i]) for i in range(2)),
+        *((9, i, seeds[i]) for i in range(3)),
+        (3, 2, seeds[2]),
+    ]
+    assert add_seed_runs(study, [0], 1) == 1
+    assert study.trials[-1].user_attrs["epochs"] == 3
+    assert work(url, "p", fake_trainer) == 5
+    by_seed = errors_by_seed(study)
+    assert by_seed[0].keys() == {0, 1} and by_seed[2].keys() == {0}
+    assert by_seed[0][0] == study.trials[0].value
+    assert study.trials[2].value != study.trials[0].value
+
+
+def test_failed_trials_are_tried_again_in_their_places(
+    url, population, settings, fake_trainer, monkeypatch
+):
+    study = create_population_study(url, "p", population(4), settings, space=SPACE)
+    monkeypatch.setenv("FAKE_RAISE", "1,2")
+    work(url, "p", fake_trainer)
+    assert status(study)["failed"] == 2
+    with pytest.raises(ValueError, match="trial 0 has not failed; failed ones: 1, 2"):
+        retry_failed(study, [0])
+    assert retry_failed(study, [2]) == [2]
+    assert retry_failed(study) == [1]
+    assert retry_failed(study) == []
+    monkeypatch.setenv("FAKE_RAISE", "2")
+    work(url, "p", fake_trainer)
+    counts = {k: v for k, v in status(study).items() if v}
+    assert counts == {"complete": 3, "failed": 1}
+    assert retry_failed(study) == [4]
+    monkeypatch.delenv("FAKE_RAISE")
+    work(url, "p", fake_trainer)
+    assert {k: v for k, v in status(study).items() if v} == {"complete": 4}
+    create_population_study(url, "p", population(4), settings, space=SPACE)
+    assert len(study.trials) == 7
+    create_population_study(url, "q", population(4), settings, space=SPACE)
+    work(url, "q", fake_trainer)
+    done = {t.user_attrs["index"]: t for t in study.trials if t.value is not None}
+    assert [done[i].value for i in range(4)] == [row[2][0] for row in rows(url, "q")]
+    assert done[1].params == study.trials[1].params
+    assert study.trials[1].user_attrs["reason"].startswith("RuntimeError: architecture 1")
 
 
 def test_seed_runs(url, population, settings, fake_trainer):

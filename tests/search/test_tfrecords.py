@@ -4,12 +4,12 @@ import struct
 
 import numpy as np
 import pytest
-from regnet_ds.search import shards as shards_module
-from regnet_ds.search.checking import check_folder, check_shards
 from regnet_ds.search.datasets import load_dataset
-from regnet_ds.search.folders import read_folder
-from regnet_ds.search.shards import plan_shards, record, write_shards
-from regnet_ds.search.tfrecords import (
+from regnet_ds.search.sources import shards as shards_module
+from regnet_ds.search.sources.checking import check_folder, check_shards
+from regnet_ds.search.sources.folders import read_folder
+from regnet_ds.search.sources.shards import plan_shards, record, write_shards
+from regnet_ds.search.sources.tfrecords import (
     HEADER,
     find_shards,
     masked_crc,

@@ -7,9 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from ..datasets import Dataset
 from . import places
 from .arrays import KERAS_SETS, at_resolution, read_keras, read_npz
-from .datasets import Dataset
 from .embedded import digits, mnist5k
 from .folders import Folder, describe, read_folder
 from .tfrecords import find_shards, read_shards

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .datasets import Augmentations, Dataset, Labels, Split, floats, make_dataset
+from ..datasets import Augmentations, Dataset, Labels, Split, floats, make_dataset
 from .embedded import HANDWRITING
 from .resizing import resize
 

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from ..designspace.atomic import whole_file
+from ...designspace.atomic import whole_file
 
 
 def is_remote(path: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .datasets import Augmentations, Dataset, Labels, Split, make_dataset
+from ..datasets import Augmentations, Dataset, Labels, Split, make_dataset
 from .resizing import bilinear_matrix
 
 DIGITS_SIDE, DIGITS_GREYS, DIGITS_SIZE = 8, 16, 32

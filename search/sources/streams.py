@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..datasets import Augmentations
 from . import places
-from .datasets import Augmentations
 from .folders import Folder
 from .tfrecords import Shards
 

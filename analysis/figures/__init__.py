@@ -1,0 +1,1 @@
+"""Figures of populations: each draws a computed record on an Axes; ``kinds`` makes whole pages."""

@@ -1,0 +1,86 @@
+"""Error against complexity: buckets (NDS figure 15) and the Pareto front (DDS figures 11, 15)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ...designspace.arrays import Bools, Floats
+from ..buckets import Buckets, pareto_front
+from ..metrics import METRICS, Axis, axis_for
+from ..style import MARKERS, legend_above, line_style, scatter, short_name
+
+
+@dataclass(frozen=True, eq=False)
+class Front:
+    """A population's complexity and errors, and which models nothing dominates."""
+
+    name: str
+    x: Floats
+    errors: Floats
+    front: Bools
+
+    @classmethod
+    def of(cls, name: str, x: Floats, errors: Floats) -> Front:
+        """Return the front of a complexity called ``name``."""
+        return cls(name, x, errors, pareto_front(x, errors))
+
+
+def draw_front(axes: Axes, records: Mapping[str, Front]) -> Axes:
+    """Draw every model, and the front of each population as steps."""
+    axis = _axis(records)
+    for i, (name, record) in enumerate(records.items()):
+        style = line_style(i)
+        x = record.x / axis.divisor
+        scatter(axes, x, record.errors, color=style["color"], marker=MARKERS[i % len(MARKERS)])
+        order = np.lexsort((record.errors[record.front], x[record.front]))
+        label = f"{short_name(name)}  [{record.front.sum()} of {record.x.size:,} on the front]"
+        fx, fe = x[record.front][order], record.errors[record.front][order]
+        axes.step(fx, fe, where="post", label=label, **style)
+    _complexity_axis(axes, axis)
+    axes.set_ylabel(f"{METRICS['error'].label} ({METRICS['error'].unit})")
+    legend_above(axes, "lines: no model has less of both")
+    return axes
+
+
+def draw_buckets(axes: Axes, name: str, records: Mapping[str, Buckets]) -> Axes:
+    """Draw the mean error by bucket of a complexity, with the band mean +- 2 sd."""
+    axis = axis_for(name, np.concatenate([r.centre for r in records.values()]))
+    for i, (population, record) in enumerate(records.items()):
+        style = line_style(i)
+        x = record.centre / axis.divisor
+        axes.plot(
+            x,
+            record.mean,
+            marker=MARKERS[i % len(MARKERS)],
+            ms=3.5,
+            label=f"{short_name(population)}  [n = {record.n.sum():,}]",
+            **style,
+        )
+        axes.fill_between(
+            x,
+            record.mean - 2 * record.sd,
+            record.mean + 2 * record.sd,
+            color=style["color"],
+            alpha=0.15,
+            linewidth=0,
+        )
+    axes.set_xlabel(axis.label)
+    axes.set_ylabel(f"{METRICS['error'].label} ({METRICS['error'].unit})")
+    legend_above(axes, "mean of a bucket; band: 2 standard deviations")
+    return axes
+
+
+def _axis(records: Mapping[str, Front]) -> Axis:
+    first = next(iter(records.values()))
+    return axis_for(first.name, np.concatenate([r.x for r in records.values()]))
+
+
+def _complexity_axis(axes: Axes, axis: Axis) -> None:
+    axes.set_xscale(axis.scale)
+    if axis.scale == "log":
+        axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel(axis.label)

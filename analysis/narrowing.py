@@ -1,0 +1,274 @@
+"""The steps by which a population narrows its space: ranges, orders, sharing; see `refinement`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+
+from ..designspace import DesignSpace
+from ..designspace.arrays import Bools, Floats
+from ..designspace.constraints import (
+    Constraint,
+    fixed,
+    limited,
+    nondecreasing,
+    nonincreasing,
+    shared,
+)
+from .bootstrap import good_range
+from .importance import holm, rank_correlation
+
+LEVEL = 0.05
+SMALL = 0.2  # a rank correlation that a simplification may risk
+FEWEST = 20  # models from which anything is proposed
+KEPT = 10  # the least number of models that the new space may hold
+_PER_TEST = 40  # permutations a test at least
+_ORDERS = {"nondecreasing": nondecreasing, "nonincreasing": nonincreasing}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change of a space, with its evidence.
+
+    Attributes
+    ----------
+    kind : str
+        "range", "order" or "share".
+    parameter : str
+        Of the space.
+    change : str
+        What changes, in words.
+    constraint : Constraint
+        The change itself.
+    evidence : str
+        Why, in words.
+    p_value : float or None
+        Corrected; None for a simplification, which claims no gain.
+    low, high : float or None
+        Of a range.
+    """
+
+    kind: str
+    parameter: str
+    change: str
+    constraint: Constraint
+    evidence: str
+    p_value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def find_gains(
+    columns: Mapping[str, Floats],
+    errors: Floats,
+    space: DesignSpace,
+    rng: np.random.Generator,
+    permutations: int,
+) -> list[Step]:
+    """Return the ranges and orders that the errors support, corrected by Holm."""
+    # So many that a p-value survives the correction for all tests.
+    permutations = max(permutations, _PER_TEST * _n_tests(columns))
+    ranges = [
+        step
+        for name, values in columns.items()
+        if values.ndim == 1 or len(space.parameter(name).laws) == 1
+        for step in [_range(name, values, errors, space, rng, permutations)]
+        if step is not None
+    ]
+    orders = [
+        step
+        for name, values in columns.items()
+        if values.ndim == 2 and name in ("width", "depth", "group_width")
+        for step in [_order(name, values, errors, space)]
+        if step is not None
+    ]
+    candidates = [*ranges, *orders]
+    # Parameters that could have had a step count in the correction too.
+    tests = [step.p_value or 1.0 for step in candidates]
+    tests += [1.0] * (_n_tests(columns) - len(tests))
+    corrected = holm(tests)
+    found = [
+        replace(step, p_value=p)
+        for step, p in zip(candidates, corrected, strict=False)
+        if p < LEVEL
+    ]
+    return _applicable(sorted(found, key=lambda step: step.p_value or 0.0), columns, space)
+
+
+def _n_tests(columns: Mapping[str, Floats]) -> int:
+    return sum(1 if values.ndim == 1 else 3 for values in columns.values())
+
+
+def _applicable(
+    steps: Sequence[Step], columns: Mapping[str, Floats], space: DesignSpace
+) -> list[Step]:
+    """Return the steps that apply one after the other and leave enough of the population."""
+    kept: list[Step] = []
+    for step in steps:
+        n = len(next(iter(columns.values())))
+        if keeps(columns, [*kept, step], n).sum() < KEPT:
+            continue
+        try:
+            narrowed = space
+            for one in [*kept, step]:
+                narrowed = narrowed & one.constraint
+        except ValueError:
+            continue  # contradicts an earlier step, or fits no value of the law
+        kept.append(step)
+    return kept
+
+
+def _range(
+    name: str,
+    values: Floats,
+    errors: Floats,
+    space: DesignSpace,
+    rng: np.random.Generator,
+    permutations: int,
+) -> Step | None:
+    """Return the good range as a step, with the p-value of choosing and testing it."""
+    spread = _as_ranges(values)
+    low, high, statistic = _inside_out(spread, errors)
+    grid = space.parameter(name).law.values
+    if statistic <= 0 or (low <= grid[0] and high >= grid[-1]):
+        return None
+    p = _permutation_p(spread, errors, statistic, rng, permutations)
+    inside = _within(values, low, high)
+    difference = errors[inside].mean() - errors[~inside].mean()
+    constraint = fixed(name, low) if low == high else limited(name, low=low, high=high)
+    whole = f"{grid[0]:g} to {grid[-1]:g}"
+    return Step(
+        kind="range",
+        parameter=name,
+        change=f"{name}: {whole} becomes {low:g}"
+        + ("" if low == high else f" to {high:g}")
+        + (", in every stage" if values.ndim == 2 else ""),
+        constraint=constraint,
+        evidence=f"{inside.sum()} models within have errors {abs(difference):.2f} points"
+        f" {'lower' if difference < 0 else 'higher'} on average than the {np.sum(~inside)} outside",
+        p_value=p,
+        low=low,
+        high=high,
+    )
+
+
+def _permutation_p(
+    spread: Floats,
+    errors: Floats,
+    statistic: float,
+    rng: np.random.Generator,
+    permutations: int,
+) -> float:
+    """Return the p-value of choosing a range and testing it, by exchanging the errors.
+
+    It stops early once the p-value is above the level whatever the rest gives.
+    """
+    exceeding = 0
+    for done in range(1, permutations + 1):
+        exceeding += _inside_out(spread, rng.permutation(errors))[2] >= statistic
+        if exceeding > LEVEL * (1 + permutations):
+            return (1 + exceeding) / (1 + done)
+    return (1 + exceeding) / (1 + permutations)
+
+
+def _as_ranges(values: Floats) -> Floats:
+    return values[:, np.newaxis] if values.ndim == 1 else values
+
+
+def _inside_out(spread: Floats, errors: Floats) -> tuple[float, float, float]:
+    """Return the good range and by how much models within rank better than those outside.
+
+    The statistic is the standardised rank sum, so that ranges of any width compare. Where a
+    parameter has a value a stage, the range covers the good ranges of all stages.
+    """
+    found = [good_range(column, errors) for column in spread.T]
+    low, high = min(f.low for f in found), max(f.high for f in found)
+    inside = _within(spread, low, high)
+    n, k = errors.size, int(inside.sum())
+    if k in (0, n):
+        return low, high, 0.0
+    ranks = np.empty(n)
+    ranks[np.argsort(errors, kind="stable")] = np.arange(1, n + 1)
+    sd = np.sqrt(k * (n - k) * (n + 1) / 12)
+    return low, high, float((k * (n + 1) / 2 - ranks[inside].sum()) / sd)
+
+
+def _within(values: Floats, low: float, high: float) -> Bools:
+    inside = (values >= low) & (values <= high)
+    return cast(Bools, inside if inside.ndim == 1 else inside.all(axis=1))
+
+
+def _order(name: str, values: Floats, errors: Floats, space: DesignSpace) -> Step | None:
+    """Return the better of both orders over the stages as a step, if the space has none yet."""
+    if any(order.parameter == name for order in space.orders):
+        return None
+    from scipy.stats import mannwhitneyu
+
+    found: list[Step] = []
+    for order, make in _ORDERS.items():
+        sign = 1 if order == "nondecreasing" else -1
+        keeps = np.all(sign * np.diff(values, axis=1) >= 0, axis=1)
+        if not FEWEST / 4 <= keeps.sum() <= keeps.size - FEWEST / 4:
+            continue
+        test = mannwhitneyu(errors[keeps], errors[~keeps], alternative="less")
+        difference = errors[keeps].mean() - errors[~keeps].mean()
+        found.append(
+            Step(
+                kind="order",
+                parameter=name,
+                change=f"{name}: {order} from stage to stage",
+                constraint=make(name),
+                evidence=f"{keeps.sum()} models that keep the order have errors"
+                f" {abs(difference):.2f} points {'lower' if difference < 0 else 'higher'} on"
+                f" average than the {np.sum(~keeps)} others",
+                p_value=min(1.0, 2 * float(test.pvalue)),  # the better of two
+            )
+        )
+    return min(found, key=lambda step: step.p_value or 0.0, default=None)
+
+
+def find_simplifications(
+    columns: Mapping[str, Floats], errors: Floats, space: DesignSpace, taken: set[str]
+) -> list[Step]:
+    """Return the parameters that one value for all stages would not be shown to hurt."""
+    found: list[Step] = []
+    for name, values in columns.items():
+        parameter = space.parameter(name)
+        ordered = any(order.parameter == name for order in space.orders)
+        if values.ndim == 1 or name in taken or ordered or len(parameter.laws) > 1:
+            continue
+        if name in ("width", "depth"):
+            continue  # stages of one width or depth are another family, not a simplification
+        logs = np.log2(values)
+        tried = [*logs.T, logs.std(axis=1)]
+        rhos = [rank_correlation(x, errors, confidence=1 - LEVEL / len(tried)) for x in tried]
+        widest = max(max(abs(r.low), abs(r.high)) for r in rhos)
+        if widest > SMALL:
+            continue
+        found.append(
+            Step(
+                kind="share",
+                parameter=name,
+                change=f"{name}: one value for all stages",
+                constraint=shared(name),
+                evidence="neither its value in any stage nor its spread over the stages goes with"
+                f" the error: all rank correlations are within {widest:.2f} of 0 (95%)",
+            )
+        )
+    return found
+
+
+def keeps(columns: Mapping[str, Floats], steps: Sequence[Step], n: int) -> Bools:
+    """Return which models lie within ranges and orders."""
+    kept = np.ones(n, dtype=np.bool_)
+    for step in steps:
+        values = columns[step.parameter]
+        if step.kind == "range" and step.low is not None and step.high is not None:
+            kept &= _within(values, step.low, step.high)
+        elif step.kind == "order":
+            sign = 1 if "nondecreasing" in step.change else -1
+            kept &= np.all(sign * np.diff(values, axis=1) >= 0, axis=1)
+    return kept

@@ -1,0 +1,203 @@
+"""From a trained population to the next design space (DDS section 3: AnyNetX A to E, RegNetX).
+
+Three kinds of step are looked for, each with its evidence:
+
+- **range**: the good range of a parameter (`bootstrap`) replaces its whole range, if models inside
+  have lower errors than models outside. The range is chosen on the same models, so the p-value is
+  that of a permutation test that chooses it anew each time.
+- **order**: a parameter does not decrease (or increase) from stage to stage, as DDS's steps from C
+  to E, if models that keep the order have lower errors.
+- **share**: one value for all stages, as the steps from A to C. It is no gain but a simplification,
+  proposed only if neither the parameter nor its spread over the stages is shown to matter and the
+  interval of both rank correlations excludes all beyond a small one.
+
+p-values of ranges and orders are corrected together by Holm. The predicted gain is measured on
+models that the proposal has not seen: the steps are found on four fifths and judged on the rest,
+in turn. The conditional law of a population within the proposed space is that space's own law, so
+the models that lie within, weighted alike, stand for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..designspace import DesignSpace
+from ..designspace.arrays import Bools, Floats
+from .intervals import Interval, mean_interval
+from .narrowing import FEWEST, Step, find_gains, find_simplifications, keeps
+
+PERMUTATIONS = 499
+FOLDS = 5
+STAGE_COLUMNS = {
+    "depth": "stage_depths",
+    "width": "stage_widths",
+    "bottleneck_ratio": "stage_bottleneck_ratios",
+    "group_width": "stage_group_widths",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """The proposed space and what speaks for it.
+
+    Attributes
+    ----------
+    space : DesignSpace
+        The narrowed space; the base itself where the data support nothing.
+    steps : tuple of Step
+        The changes, gains first.
+    kept : (n,) bool array
+        The models of the population that lie in the new space, as far as the gains go.
+    gain : Interval or None
+        Mean error of held-out models in the proposed space minus that of all held-out models, in
+        points: negative is better. None without a step that claims a gain.
+    n : int
+        Models in the population.
+    """
+
+    base: DesignSpace
+    space: DesignSpace
+    steps: tuple[Step, ...]
+    kept: Bools
+    gain: Interval | None
+    n: int
+
+    @property
+    def gains(self) -> tuple[Step, ...]:
+        """The steps that claim a gain."""
+        return tuple(step for step in self.steps if step.kind != "share")
+
+
+def refine(
+    rows: pd.DataFrame,
+    space: DesignSpace,
+    *,
+    rng: np.random.Generator | int = 0,
+    permutations: int = PERMUTATIONS,
+    simplify: bool = True,
+) -> Refinement:
+    """Return the narrowed space that a population supports.
+
+    Parameters
+    ----------
+    rows
+        Usable rows (`table.usable`) with the columns of the space's parameters: those of a RegNet,
+        or for an AnyNet ``stage_widths``, ``stage_depths`` and so on.
+    space
+        The space that the rows were drawn from.
+    rng, permutations
+        Of the tests of ranges; 40 for each test that is corrected for, at least.
+    simplify
+        Whether parameters that do not matter are shared between stages.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 20 models, or no parameter of the space is in the table.
+    """
+    errors = rows["error"].to_numpy(np.float64)
+    if errors.size < FEWEST:
+        raise ValueError(f"refining needs at least {FEWEST} models, got {errors.size}")
+    columns = _columns(rows, space)
+    if not columns:
+        names = ", ".join(p.name for p in space.parameters)
+        raise ValueError(f"the table has no column of a parameter of {space.name}: {names}")
+    generator = np.random.default_rng(rng)
+    steps = find_gains(columns, errors, space, generator, permutations)
+    gain = _held_out_gain(columns, errors, space, generator, permutations) if steps else None
+    if gain is None or gain.high >= 0:
+        steps, gain = [], None  # what does not hold on unseen models is not proposed
+    kept = keeps(columns, steps, errors.size)
+    if simplify:
+        steps = [
+            *steps,
+            *find_simplifications(columns, errors, space, {s.parameter for s in steps}),
+        ]
+    narrowed = space
+    for step in steps:
+        narrowed = narrowed & step.constraint
+    if steps:
+        narrowed = narrowed.named(f"{space.name}-refined", f"refined from {space.name}")
+    return Refinement(space, narrowed, tuple(steps), kept, gain, errors.size)
+
+
+def _columns(rows: pd.DataFrame, space: DesignSpace) -> dict[str, Floats]:
+    """Return the values of each parameter that is not fixed: (n,), or (n, s) for one a stage."""
+    found: dict[str, Floats] = {}
+    for parameter in space.parameters:
+        if all(law.values.size == 1 for law in parameter.laws):
+            continue
+        if space.family == "anynet":
+            column = STAGE_COLUMNS[parameter.name]
+            if column in rows and space.stages[0] == space.stages[1]:
+                cells = [c if isinstance(c, tuple) else () for c in rows[column]]
+                if all(len(c) == space.stages[0] for c in cells):
+                    values = np.array(cells, dtype=np.float64)
+                    found[parameter.name] = values if parameter.per_stage else values[:, 0]
+        elif parameter.name in rows:
+            values = rows[parameter.name].to_numpy(np.float64, na_value=np.nan)
+            if np.isfinite(values).all():
+                found[parameter.name] = values
+    return found
+
+
+def _held_out_gain(
+    columns: Mapping[str, Floats],
+    errors: Floats,
+    space: DesignSpace,
+    rng: np.random.Generator,
+    permutations: int,
+) -> Interval | None:
+    """Return the mean error within the proposal minus that of all, on models it has not seen."""
+    fold = rng.permutation(errors.size) % FOLDS
+    kept = np.zeros(errors.size, dtype=np.bool_)
+    for k in range(FOLDS):
+        seen = fold != k
+        part = {name: values[seen] for name, values in columns.items()}
+        steps = find_gains(part, errors[seen], space, rng, permutations)
+        kept[~seen] = keeps(
+            {name: values[~seen] for name, values in columns.items()}, steps, int((~seen).sum())
+        )
+    if kept.sum() < 2 or kept.all():
+        return None
+    # mean(kept) - mean(all) = share outside x (mean(kept) - mean(outside)).
+    outside = 1 - kept.mean()
+    if (~kept).sum() < 2:
+        return None
+    inner, outer = mean_interval(errors[kept]), mean_interval(errors[~kept])
+    value = inner.value - outer.value
+    half = float(np.hypot(inner.high - inner.value, outer.high - outer.value))
+    return Interval(outside * value, outside * (value - half), outside * (value + half))
+
+
+def refinement_columns(found: Refinement) -> dict[str, list[object]]:
+    """Return the steps as a table: a row a step."""
+    return {
+        "step": [step.kind for step in found.steps],
+        "change": [step.change for step in found.steps],
+        "p_value": [step.p_value for step in found.steps],
+        "evidence": [step.evidence for step in found.steps],
+    }
+
+
+def refinement_text(found: Refinement) -> str:
+    """Return the refinement in words."""
+    if not found.steps:
+        return (
+            f"The {found.n:,} models of {found.base.name} support no narrower space: no range and"
+            " no order is shown to help."
+        )
+    parts = [f"{step.change} ({step.evidence})" for step in found.steps]
+    text = f"From {found.n:,} models of {found.base.name}: {'; '.join(parts)}."
+    if found.gain is None:
+        return f"{text} These are simplifications: no gain is predicted."
+    gain = found.gain
+    return (
+        f"{text} On models that the proposal has not seen the mean error is {-gain.value:.2f}"
+        f" points lower than in the whole space (95% interval {-gain.high:.2f} to {-gain.low:.2f});"
+        f" {100 * found.kept.mean():.0f}% of the models lie within."
+    )

@@ -1,0 +1,213 @@
+"""``regnet-ds study run``: populations of design spaces, sampled within a budget and trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import shared
+from .sample import restricted
+from .study import (
+    STORAGE,
+    Data,
+    Epochs,
+    Fields,
+    Fresh,
+    MaxTrials,
+    Memory,
+    Storage,
+    Threads,
+    TimeLimit,
+    Trainer,
+    TrialTime,
+    Workers,
+    app,
+    finish,
+    note_narrowing,
+    quiet_optuna,
+    read_guards,
+    read_limits,
+    read_recipe,
+    shown_storage,
+)
+from .study_trials import SHOW, summary
+
+if TYPE_CHECKING:
+    from ..designspace.budget import Budget
+    from ..designspace.population import Population
+    from ..designspace.spaces import DesignSpace
+    from ..search.settings import Settings
+
+SPACE = "regnetx"
+
+
+@app.command("run")
+def run(
+    flops: shared.Flops = None,
+    params: shared.Params = None,
+    acts: shared.Acts = None,
+    tolerance: shared.Tolerance = "5%",
+    space: Annotated[
+        list[str] | None,
+        typer.Option(help="A space, or a .yaml file; several share all else, a study each."),
+    ] = None,
+    block: Annotated[str | None, typer.Option(help="Another block: x y z r v vr basic.")] = None,
+    stages: Annotated[
+        str | None, typer.Option(help="Another number of stages: 4, or LO:HI.")
+    ] = None,
+    bounds: Annotated[
+        bool, typer.Option("--bounds", help="Keep params and acts under the papers' trends.")
+    ] = False,
+    n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many networks.")] = 16,
+    data: Data = "digits",
+    storage: Storage = STORAGE,
+    name: Annotated[
+        str, typer.Option(help="The study's name; NAME/SPACE where there are several.")
+    ] = "population",
+    workers: Workers = 2,
+    threads: Threads = 1,
+    epochs: Epochs = None,
+    fields: Fields = None,
+    seed: shared.Seed = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Continue a study made with other settings.")
+    ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take trials that a lost host holds.")
+    ] = False,
+    memory: Memory = None,
+    trial_time: TrialTime = None,
+    fresh: Fresh = None,
+    time_limit: TimeLimit = None,
+    max_trials: MaxTrials = None,
+    trainer: Trainer = None,
+    format: shared.OutputFormat = shared.Format.TABLE,
+    out: shared.Output = None,
+) -> None:
+    """Sample networks within a budget and train them; continues the study of this name.
+
+    The budget is counted at the data set's resolution and classes. More networks are added; more
+    epochs are new trials of the same networks, from scratch. Ctrl-C once returns what is being
+    trained and stops; the same command goes on.
+
+    Example: regnet-ds study run --flops 4M -n 16 --data digits --epochs 5
+
+    Example: regnet-ds study run --space anynetx-a --space anynetx-e --flops 4M -n 64
+    """
+    from ..analysis.storage import load_study, open_storage
+    from ..designspace.tables.columns import require_suffix
+    from ..search.executors import check_workers
+    from ..search.studies import run_studies
+    from ..search.tasks import DEFAULT_TRAINER
+
+    if out is not None:
+        require_suffix(out)
+    check_workers(storage, workers)
+    guards = read_guards(memory, trial_time, fresh)
+    limits = read_limits(time_limit, max_trials)
+    quiet_optuna()
+    budget = shared.read_budget(flops, params, acts, tolerance)
+    spaces = _spaces(space or [SPACE], block, stages, bounds)
+    plans = _plans(spaces, name, budget, n, data, (epochs, fields, seed, threads))
+    for plan in plans:
+        plan.store(storage, force)
+    from .progress import trial_progress
+
+    names = [plan.name for plan in plans]
+    with trial_progress() as show:
+        done = run_studies(
+            storage,
+            names,
+            workers,
+            trainer=trainer or DEFAULT_TRAINER,
+            take_over=take_over,
+            on_progress=lambda one, counts: show(one, counts, sum(counts.values())),
+            guards=guards,
+            limits=limits,
+        )
+    opened = open_storage(storage, create=False)
+    shared.emit(summary([load_study(opened, one) for one in names]), format, out, show=SHOW)
+    finish(done, limits.reached)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study to be: the networks that were drawn, and what they are trained with."""
+
+    name: str
+    space: DesignSpace
+    budget: Budget
+    population: Population
+    settings: Settings
+
+    def store(self, storage: str, force: bool) -> None:
+        """Create the study, or add the networks that it lacks."""
+        from ..search.studies import create_population_study
+
+        create_population_study(
+            storage,
+            self.name,
+            self.population,
+            self.settings,
+            space=self.space,
+            budget=self.budget.describe(),
+            force=force,
+        )
+        shared.note(
+            f"study {self.name} in {shown_storage(storage)}: {len(self.population)} of "
+            f"{self.space.name} with {self.budget.describe()} at {self.settings.resolution} px "
+            f"and {self.settings.classes} classes; seed {self.settings.seed}"
+        )
+
+
+def _spaces(
+    names: list[str], block: str | None, stages: str | None, bounds: bool
+) -> list[DesignSpace]:
+    from ..designspace.space_catalogue import find_space
+
+    found = [restricted(find_space(name), block, stages, bounds) for name in names]
+    for space in found:
+        if sum(other.name == space.name for other in found) > 1:
+            raise ValueError(f"the space {space.name} is named twice")
+    return found
+
+
+def _plans(
+    spaces: list[DesignSpace],
+    name: str,
+    budget: Budget,
+    n: int,
+    data: str,
+    regime: tuple[int | None, list[str] | None, int, int],
+) -> list[Plan]:
+    """Draw the networks of every space; nothing is stored before all are drawn."""
+    import numpy as np
+
+    from ..designspace.sampling import sample
+    from ..search.datasets import load_dataset
+    from ..search.recipe import Recipe
+    from ..search.settings import Settings
+
+    if not budget.limits():
+        raise ValueError("a population needs a budget: --flops 4M, --params or --acts")
+    epochs, fields, seed, threads = regime
+    dataset = load_dataset(data)
+    recipe = read_recipe(Recipe(), epochs, fields)
+    settings = Settings.of(dataset, recipe, seed=seed, threads=threads)
+    note_narrowing(recipe, dataset)
+    plans: list[Plan] = []
+    for space in spaces:
+        rng = np.random.default_rng(seed)
+        drawn = sample(
+            space,
+            n,
+            budget=budget,
+            rng=rng,
+            resolution=settings.resolution,
+            classes=settings.classes,
+        )
+        one = name if len(spaces) == 1 else f"{name}/{space.name}"
+        plans.append(Plan(one, space, budget, drawn.population, settings))
+    return plans

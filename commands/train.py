@@ -1,0 +1,88 @@
+"""``regnet-ds train``: one network on one data set, in a folder of its own, without losing work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import shared
+from .data import SkipDamaged
+from .study import Epochs, Fields
+
+What = Annotated[
+    list[str] | None,
+    typer.Argument(help="A model's name, or parameters as key=value.", show_default=False),
+]
+RUNS = Path("runs")
+
+
+def train(
+    what: What = None,
+    data: Annotated[str, typer.Option(help="The data set: a name, a folder, gs://...")] = "digits",
+    recipe: Annotated[str, typer.Option(help="short, paper, post, or a file .yaml.")] = "short",
+    epochs: Epochs = None,
+    fields: Fields = None,
+    resolution: Annotated[
+        int | None, typer.Option(min=1, help="Side in pixels; else the data's, or 224.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Begin with these: .keras, .h5, .safetensors, .pth.")
+    ] = None,
+    freeze_until: Annotated[
+        str | None, typer.Option(help="The first part that learns: s2, s3, s4 or head.")
+    ] = None,
+    seed: shared.Seed = 0,
+    threads: Annotated[int, typer.Option(min=1, help="TensorFlow's threads.")] = 1,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or tpu.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Folder of the runs.")] = RUNS,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the run of this folder, as it was begun.")
+    ] = None,
+    checkpoint_seconds: Annotated[float, typer.Option(min=0, help="Between checkpoints.")] = 300.0,
+    halve_batch: Annotated[
+        bool, typer.Option("--halve-batch", help="Where memory ends, halve batch and rate.")
+    ] = False,
+    hook: Annotated[
+        str | None, typer.Option(help="Follow the run: wandb, mlflow or module:name.")
+    ] = None,
+    skip_damaged: SkipDamaged = False,
+) -> None:
+    """Train one network; its folder holds recipe, history, checkpoint, model and metrics.
+
+    SIGTERM and Ctrl-C leave a checkpoint; --resume goes on to the same end.
+
+    Example: regnet-ds train depth=8 w0=16 wa=16 wm=2 group_width=8 --data digits --epochs 5
+
+    Example: regnet-ds train --resume runs/2026-11-26_10h00m00s_regnetx
+    """
+    from .training_run import Wanted, begin, go_on
+
+    if resume is not None:
+        if what:
+            raise ValueError(f"--resume goes on as it was begun: leave out {' '.join(what)}")
+        go_on(resume, checkpoint_seconds, halve_batch, hook)
+        return
+    if not what:
+        raise ValueError("name a model, or a run to --resume")
+    wanted = Wanted(
+        what=tuple(what),
+        data=data,
+        recipe=recipe,
+        epochs=epochs,
+        fields=tuple(fields or ()),
+        resolution=resolution,
+        weights=weights,
+        freeze_until=freeze_until,
+        seed=seed,
+        threads=threads,
+        accelerator=accelerator,
+        skip_damaged=skip_damaged,
+    )
+    begin(wanted, out, checkpoint_seconds, halve_batch, hook)
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command()(train)

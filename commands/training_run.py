@@ -1,0 +1,219 @@
+"""What ``regnet-ds train`` does: begins a run or goes on with one, and shows how it goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from . import shared
+from .study import note_narrowing, read_recipe
+
+if TYPE_CHECKING:
+    from ..designspace import NetSpec
+    from ..search.fine_tuning import Start
+    from ..search.hooks import Hook
+    from ..search.recipe import Recipe
+    from ..search.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The options that decide a training."""
+
+    what: tuple[str, ...]
+    data: str
+    recipe: str
+    epochs: int | None
+    fields: tuple[str, ...]
+    resolution: int | None
+    weights: Path | None
+    freeze_until: str | None
+    seed: int
+    threads: int
+    accelerator: str
+    skip_damaged: bool
+
+
+def begin(
+    wanted: Wanted, root: Path, checkpoint_seconds: float, halve_batch: bool, hook: str | None
+) -> None:
+    """Check everything, make the run's folder and train."""
+    from ..designspace.record import to_record
+    from ..search.datasets import load_dataset
+    from ..search.fingerprint import environment
+    from ..search.hooks import find_hook
+    from ..search.recipe_files import named_recipe
+    from ..search.runs import new_run
+    from .describe import read_network
+
+    name, spec = read_network(list(wanted.what))
+    recipe = read_recipe(named_recipe(wanted.recipe, name), wanted.epochs, list(wanted.fields))
+    if wanted.freeze_until is not None and wanted.weights is None:
+        raise ValueError("--freeze-until needs --weights: untrained layers would stay untrained")
+    _start(wanted.accelerator)
+    data = load_dataset(wanted.data, resolution=wanted.resolution, skip_damaged=wanted.skip_damaged)
+    asked, recipe = recipe, recipe.narrowed(data.augmentations)
+    _check(spec, recipe, data)
+    start = _start_of(wanted, spec, data)
+    make_hook = find_hook(hook) if hook else None
+    options = {key: str(v) if isinstance(v, Path) else v for key, v in asdict(wanted).items()}
+    facts = {
+        "model": name or f"regnet{spec.block}",
+        "record": to_record(spec, resolution=data.image_size[0], classes=data.classes),
+        "options": options,
+        "seed": wanted.seed,
+        "data": data.name,
+        "data_fingerprint": data.fingerprint,
+        "class_names": list(data.class_names),
+        "resolution": data.image_size[0],
+        "mean": data.mean,
+        "std": data.std,
+        "streamed": not hasattr(data, "test"),
+        "environment": environment(wanted.threads),
+    }
+    run = new_run(root, facts["model"], facts, recipe)
+    note_narrowing(asked, data)
+    shared.note(f"run {run.folder}; seed {wanted.seed}")
+    follower = make_hook(run.facts) if make_hook else None
+    _train(run, spec, recipe, data, start, checkpoint_seconds, halve_batch, follower)
+
+
+def go_on(folder: Path, checkpoint_seconds: float, halve_batch: bool, hook: str | None) -> None:
+    """Go on with a run from its checkpoint, or from its beginning where there is none."""
+    from ..designspace.record import from_record
+    from ..search.datasets import load_dataset
+    from ..search.hooks import find_hook
+    from ..search.runs import open_run
+
+    run = open_run(folder)
+    options = {**run.facts["options"]}
+    options["weights"] = Path(options["weights"]) if options["weights"] else None
+    wanted = Wanted(**options)
+    _start(wanted.accelerator)
+    data = load_dataset(wanted.data, resolution=wanted.resolution, skip_damaged=wanted.skip_damaged)
+    if data.fingerprint != run.facts["data_fingerprint"]:
+        raise ValueError(f"the data {wanted.data} have changed since {folder} was begun")
+    spec = from_record(run.facts["record"])
+    start = _start_of(wanted, spec, data)
+    shared.note(f"run {run.folder} goes on; seed {wanted.seed}")
+    follower = find_hook(hook)(run.facts) if hook else None
+    _train(run, spec, run.recipe, data, start, checkpoint_seconds, halve_batch, follower)
+
+
+def _start(accelerator: str) -> None:
+    from ..search.quiet import import_tensorflow
+
+    import_tensorflow()
+    from ..search.accelerator import choose_device, require_tensorflow
+
+    require_tensorflow()
+    choose_device(accelerator)
+
+
+def _check(spec: NetSpec, recipe: Recipe, data: Any) -> None:
+    """Refuse what training would refuse, before a folder is made."""
+    from ..designspace.spec import require_resolution
+    from ..search.batches import training_batches
+
+    require_resolution(spec.total_stride, *data.image_size)
+    training_batches(data, recipe, 0)
+
+
+def _start_of(wanted: Wanted, spec: NetSpec, data: Any) -> Start | None:
+    """Return the model with the weights that were asked for, and a new head."""
+    if wanted.weights is None:
+        return None
+    from ..search.fine_tuning import Start, freeze, model_with_weights
+
+    model = model_with_weights(
+        spec, wanted.weights, data.image_size, classes=data.classes, seed=wanted.seed
+    )
+    freeze(model, wanted.freeze_until)
+    return Start(model, wanted.freeze_until)
+
+
+def _train(
+    run: Run,
+    spec: NetSpec,
+    recipe: Recipe,
+    data: Any,
+    start: Start | None,
+    checkpoint_seconds: float,
+    halve_batch: bool,
+    follower: Hook | None,
+) -> None:
+    from ..search.checkpoints import Keep, Stopped
+    from ..search.memory import OutOfMemory
+    from ..search.training import train
+
+    began = time.monotonic()
+
+    def on_history(history: Sequence[dict[str, Any]]) -> None:
+        run.write_history(history)
+        last = history[-1]
+        if follower is not None:
+            follower.on_epoch(last)
+        left = (time.monotonic() - began) / len(history) * (recipe.epochs - last["epoch"])
+        shared.note(
+            f"epoch {last['epoch']} of {recipe.epochs}: error {last['error']:.2f}%, loss "
+            f"{last['loss']:.4f}, {last['images_per_second']:.0f} images/s, "
+            f"{int(left // 60)}:{int(left % 60):02d} left"
+        )
+
+    keep = Keep(run.checkpoint, checkpoint_seconds, on_history)
+    options = run.facts["options"]
+    try:
+        result = train(
+            spec,
+            recipe,
+            data,
+            seed=options["seed"],
+            threads=options["threads"],
+            keep=keep,
+            start=start,
+        )
+    except Stopped as stopped:
+        shared.note(f"{stopped}; go on with regnet-ds train --resume {run.folder}")
+        raise typer.Exit(128 + stopped.signal_number) from None
+    except OutOfMemory as error:
+        if not halve_batch or error.smaller is None:
+            raise
+        shared.note(f"{error}: going on with half")
+        halved = run.with_recipe(error.smaller, halved_from=recipe.batch_size)
+        _train(halved, spec, error.smaller, data, start, checkpoint_seconds, True, follower)
+        return
+    _finish(run, result, follower)
+
+
+def _finish(run: Run, result: Any, follower: Hook | None) -> None:
+    from ..designspace.atomic import whole_file
+
+    metrics = {
+        "status": str(result.status),
+        "reason": result.reason,
+        "error": result.error,
+        "best_epoch": result.best_epoch,
+        "best_error": min(result.errors) if result.errors else None,
+        "epochs": len(result.errors),
+        "steps": result.steps,
+        "batch_size": result.recipe.batch_size,
+        "lr": result.recipe.lr,
+        "halved_from": run.facts.get("halved_from"),
+        "seconds": result.seconds,
+        "timing": asdict(result.timing),
+        "threads": result.threads,
+        "note": result.note,
+    }
+    with whole_file(run.model) as temporary:
+        result.model.save(temporary)
+    run.write_metrics(metrics)
+    if follower is not None:
+        follower.on_end(metrics)
+    if result.reason:
+        shared.note(f"diverged: {result.reason}")
+    print(f"error {result.error:.2f}% on val after {len(result.errors)} epochs: {run.folder}")
