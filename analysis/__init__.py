@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     )
     from .figures.searches import draw_ks_curve, draw_search
     from .figures.training import Curves, best_and_worst, draw_curves
-    from .groups import Group, make_groups, match_groups, summary
     from .importance import Importance, importances, rank_correlation
     from .intervals import Interval, difference, expected_best, mean_interval, median_interval
     from .matching import Matching, match
@@ -42,7 +41,8 @@ if TYPE_CHECKING:
     from .ranges import ParameterRange, parameter_ranges
     from .refinement import Refinement, Step, refine
     from .style import figure_style, save_figure
-    from .table import learning_curves, load_table, usable
+    from .tables.groups import Group, make_groups, match_groups, summary
+    from .tables.table import learning_curves, load_table, usable
     from .two_samples import (
         AndersonDarling,
         Dominance,
@@ -121,7 +121,7 @@ _HOMES = {
         "best_and_worst",
         "draw_curves",
     ),
-    "groups": (
+    "tables.groups": (
         "Group",
         "make_groups",
         "match_groups",
@@ -174,7 +174,7 @@ _HOMES = {
         "figure_style",
         "save_figure",
     ),
-    "table": (
+    "tables.table": (
         "learning_curves",
         "load_table",
         "usable",

@@ -18,7 +18,6 @@ import numpy as np
 
 from ..designspace.arrays import Floats, Ints
 from .distribution import EDF, KS, ks
-from .groups import Group
 from .importance import holm
 from .intervals import (
     Interval,
@@ -29,6 +28,7 @@ from .intervals import (
     median_interval,
 )
 from .planning import models_to_tell_apart
+from .tables.groups import Group
 from .two_samples import AndersonDarling, anderson_darling, superiority, weighted_ks
 
 FEWEST = 2  # models of a population that can be compared

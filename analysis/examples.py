@@ -26,7 +26,7 @@ def load_example(name: str = "imagenet") -> pd.DataFrame:
     ValueError
         If there is no such example.
     """
-    from .table import load_table
+    from .tables.table import load_table
 
     return load_table(example_path(name))
 

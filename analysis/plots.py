@@ -19,7 +19,6 @@ from matplotlib.patches import Patch
 from ..designspace.arrays import Ints
 from .bands import Band, band
 from .distribution import EDF
-from .groups import Group, caption
 from .metrics import METRICS, axis_for
 from .ranges import ParameterRange, constants, parameter_ranges
 from .style import (
@@ -33,6 +32,7 @@ from .style import (
     scatter,
     short_name,
 )
+from .tables.groups import Group, caption
 
 _STEPS = 4_000  # steps that a curve is drawn with: below a pixel
 _COLUMNS = 3

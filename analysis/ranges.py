@@ -13,7 +13,7 @@ from ..designspace.arrays import Floats
 from ..designspace.record import COMPLEXITY_KEYS, PARAMETER_KEYS
 from .bootstrap import CONFIDENCE, FRACTION, GoodRange, good_range
 from .metrics import METRICS, nearest
-from .readers import numbers
+from .tables.readers import numbers
 
 HYPERPARAMETERS = ("lr", "weight_decay", "momentum", "label_smoothing", "mixup_alpha", "batch_size")
 SHOWN = (*PARAMETER_KEYS, *COMPLEXITY_KEYS, *HYPERPARAMETERS)

@@ -90,7 +90,7 @@ def write_photographs(folder: Path) -> None:
 def ours(records: Path) -> float:
     """Return images a second of an epoch, after a sixteenth of another as a warm-up."""
     from regnet_ds.search import Recipe, load_dataset
-    from regnet_ds.search.batches import training_batches
+    from regnet_ds.search.data.batches import training_batches
 
     data = load_dataset(str(records), resolution=224)
     batches = training_batches(data, Recipe(batch_size=BATCH, pca_std=0.0), 0)
@@ -112,8 +112,8 @@ def peer(python: str, folder: Path, decoder: str) -> float:
 
 def main() -> None:
     """Measure in turn and print the ratio to the faster peer."""
-    from regnet_ds.search.sources.folders import read_folder
-    from regnet_ds.search.sources.shards import write_shards
+    from regnet_ds.search.data.sources.folders import read_folder
+    from regnet_ds.search.data.sources.shards import write_shards
 
     python = sys.argv[1] if len(sys.argv) > 1 else sys.executable
     with tempfile.TemporaryDirectory() as place:

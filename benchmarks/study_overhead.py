@@ -34,8 +34,8 @@ CHILD = """
 import sys, time
 sys.path.insert(0, sys.argv[3])
 from study_overhead import train
-from regnet_ds.analysis.storage import open_storage
-from regnet_ds.search.worker import Worker
+from regnet_ds.analysis.storages.storage import open_storage
+from regnet_ds.search.queue.worker import Worker
 worker = Worker(open_storage(sys.argv[1]), ["p"], train, name=sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -62,7 +62,7 @@ def population(n: int) -> Any:
 
 
 def settings() -> Any:
-    from regnet_ds.search.settings import Settings
+    from regnet_ds.search.populations.settings import Settings
 
     recipe = {"epochs": REPORTS, "lr": 0.1}
     return Settings(recipe=recipe, data="digits", resolution=32, classes=10)
@@ -84,9 +84,9 @@ def postgres() -> Generator[Any]:
 
 def overhead(url: str, networks: Any, measured: int) -> dict[str, float]:
     """Fill, open and work on a study; seconds of each, milliseconds a trial."""
-    from regnet_ds.analysis.storage import load_study, open_storage
-    from regnet_ds.search.studies import create_population_study, status
-    from regnet_ds.search.worker import Worker
+    from regnet_ds.analysis.storages.storage import load_study, open_storage
+    from regnet_ds.search.populations.studies import create_population_study, status
+    from regnet_ds.search.queue.worker import Worker
 
     half = networks.take(np.arange(min(5000, len(networks))))
     began = time.perf_counter()
@@ -116,7 +116,7 @@ def overhead(url: str, networks: Any, measured: int) -> dict[str, float]:
 
 def crowd(url: str, n: int, trials: int) -> dict[str, float]:
     """Let ``n`` processes finish a study of so many trials; trials a second, and duplicates."""
-    from regnet_ds.analysis.storage import load_study, open_storage
+    from regnet_ds.analysis.storages.storage import load_study, open_storage
 
     here = str(Path(__file__).resolve().parent)
     children = [
@@ -165,7 +165,7 @@ def main() -> None:
             if not workers:
                 show("postgresql", overhead(url, networks, options.measured))
                 continue
-            from regnet_ds.search.studies import create_population_study
+            from regnet_ds.search.populations.studies import create_population_study
 
             few = networks.take(np.arange(options.crowd))
             create_population_study(url, "p", few, settings())

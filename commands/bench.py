@@ -124,7 +124,7 @@ def _resolution(network: Any, size: tuple[int, int] | None) -> str:
     """Return the input's height and width as they are, ``224`` or ``320x256``."""
     import keras
 
-    from ..regnet.input_shapes import model_inputs
+    from ..regnet.networks.input_shapes import model_inputs
 
     shape = keras.tree.flatten(model_inputs(network, resolution=size))[0].shape[1:]
     if len(shape) != 3:
@@ -137,7 +137,7 @@ def _device() -> str:
     """Return the name of the first GPU or TPU, or else of the CPU."""
     import tensorflow as tf
 
-    from ..search.fingerprint import machine
+    from ..search.populations.fingerprint import machine
 
     for device in tf.config.list_physical_devices():
         if device.device_type in ("GPU", "TPU"):

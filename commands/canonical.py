@@ -149,7 +149,7 @@ def _emit_as(
 def configure(names: list[str], source: Source, study: str | None) -> list[dict[str, Any]]:
     """Return the configurations of canonical networks with recipes from ``source``."""
     from ..designspace import emit
-    from ..search.published import paper_recipe, post_recipe
+    from ..search.recipes.published import paper_recipe, post_recipe
 
     if source is Source.PAPER:
         return [
@@ -167,8 +167,8 @@ def configure(names: list[str], source: Source, study: str | None) -> list[dict[
 def _tuned(names: list[str], study: str) -> list[dict[str, Any]]:
     """Tuned recipes where the storage has them; the others keep the paper's and say so."""
     from ..designspace import emit
-    from ..search.published import paper_recipe
-    from ..search.tuned import tuned_recipes
+    from ..search.recipes.published import paper_recipe
+    from ..search.sizes.tuned import tuned_recipes
 
     found = tuned_recipes(study)
     configurations: list[dict[str, Any]] = []

@@ -100,7 +100,7 @@ def refine(
     """
     from ..analysis.refinement import refine as refine_rows
     from ..analysis.refinement import refinement_columns, refinement_text
-    from ..analysis.table import load_table, say_exclusions, usable
+    from ..analysis.tables.table import load_table, say_exclusions, usable
     from ..designspace.space_catalogue import find_space
 
     if out is not None:

@@ -61,7 +61,7 @@ def _read(file: Path, model: str, size: tuple[int, int] | None) -> tuple[Any, st
     height, width = size or (224, 224)
     models.start_tensorflow()
     from ..regnet import build, load_weights
-    from ..regnet.weight_files import read_weights
+    from ..regnet.weights.weight_files import read_weights
 
     layout, arrays = read_weights(file)
     bias = layout.key("head_dense", "bias")

@@ -36,7 +36,7 @@ def facts(
     Example: regnet-ds data facts digits
     """
     from ..designspace.tables.columns import require_suffix
-    from ..search.datasets import load_dataset
+    from ..search.data.datasets import load_dataset
 
     if out is not None:
         require_suffix(out)
@@ -58,8 +58,8 @@ def facts(
 
 def _quiet(data: str) -> None:
     """Import TensorFlow without its greeting, for data that need it."""
+    from ..search.data.sources.opening import EMBEDDED
     from ..search.quiet import import_tensorflow
-    from ..search.sources.opening import EMBEDDED
 
     if data not in EMBEDDED and not data.endswith(".npz"):
         import_tensorflow()
@@ -87,8 +87,8 @@ def tfrecords(
     from ..search.quiet import import_tensorflow
 
     import_tensorflow()
-    from ..search.sources.opening import open_folder
-    from ..search.sources.shards import write_shards
+    from ..search.data.sources.opening import open_folder
+    from ..search.data.sources.shards import write_shards
 
     opened = open_folder(folder, skip_damaged=skip_damaged)
     counts = ", ".join(f"{len(images):,} {part}" for part, images in opened.splits.items())
@@ -109,10 +109,10 @@ def check(data: Name) -> None:
     from ..search.quiet import import_tensorflow
 
     import_tensorflow()
-    from ..search.sources.checking import check_folder, check_shards
-    from ..search.sources.folders import read_folder
-    from ..search.sources.opening import split_name
-    from ..search.sources.tfrecords import find_shards, read_shards
+    from ..search.data.sources.checking import check_folder, check_shards
+    from ..search.data.sources.folders import read_folder
+    from ..search.data.sources.opening import split_name
+    from ..search.data.sources.tfrecords import find_shards, read_shards
 
     paths, classes = split_name(data)
     damaged = 0
@@ -145,8 +145,8 @@ def show(
     Example: regnet-ds data show digits --set area_factor=0.6 --out augmented.png
     """
     from ..analysis.style import check_picture
-    from ..search.datasets import load_dataset
-    from ..search.recipe import Recipe
+    from ..search.data.datasets import load_dataset
+    from ..search.recipes.recipe import Recipe
     from .data_pictures import draw_views
     from .study import note_narrowing
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..search.datasets import Dataset
-    from ..search.recipe import Recipe
-    from ..search.sources.streams import StreamedDataset
+    from ..search.data.datasets import Dataset
+    from ..search.data.sources.streams import StreamedDataset
+    from ..search.recipes.recipe import Recipe
 
 CELL = 1.1  # inches
 
@@ -18,7 +18,7 @@ def draw_views(
 ) -> None:
     """Draw a grid: an image a row, as evaluation sees it, augmented, and mixed up."""
     from ..analysis.style import add_caption, figure_style, new_figure, save_figure
-    from ..search.views import make_views
+    from ..search.data.views import make_views
 
     made = make_views(data, recipe, rows, views, seed)
     n, columns = made.images.shape[:2]

@@ -42,7 +42,7 @@ Row = tuple[str, str, str]
 def _machine() -> list[Row]:
     import psutil
 
-    from ..search.fingerprint import machine
+    from ..search.populations.fingerprint import machine
 
     memory, disk = psutil.virtual_memory(), shutil.disk_usage(os.getcwd())
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
@@ -67,7 +67,7 @@ def _packages() -> list[Row]:
 
 
 def _devices() -> list[Row]:
-    from ..search.fingerprint import backend
+    from ..search.populations.fingerprint import backend
     from ..search.quiet import import_tensorflow
 
     import_tensorflow()

@@ -10,7 +10,7 @@ import typer
 from . import shared
 
 if TYPE_CHECKING:
-    from ..search.runs import Run
+    from ..search.learning.runs import Run
 
 Folder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
 
@@ -35,8 +35,8 @@ def evaluate(
         if path is not None:
             require_suffix(path)
     opened = _open(run)
-    from ..search.datasets import load_dataset
-    from ..search.evaluation import tally
+    from ..search.data.datasets import load_dataset
+    from ..search.learning.evaluation import tally
 
     facts = opened.facts
     loaded = load_dataset(data or facts["data"], resolution=facts["resolution"])
@@ -75,7 +75,7 @@ def predict(
     if out is not None:
         require_suffix(out)
     opened = _open(run)
-    from ..search.predicting import predict as predict_files
+    from ..search.learning.predicting import predict as predict_files
 
     found = predict_files(_model(opened), files, opened.facts, top)
     rows = [
@@ -91,8 +91,8 @@ def predict(
 
 def _open(folder: Path) -> Run:
     """Return the run of a folder, with TensorFlow imported quietly."""
+    from ..search.learning.runs import open_run
     from ..search.quiet import import_tensorflow
-    from ..search.runs import open_run
 
     opened = open_run(folder)
     if not opened.model.exists():

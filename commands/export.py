@@ -47,7 +47,7 @@ def export(
     """
     size = models.read_size(resolution)
     name, network = models.make_model(model, size, classes)
-    from ..regnet.exporting import export as write
+    from ..regnet.serving.exporting import export as write
 
     shared.note(f"{name} to {to} ...")
     done = write(network, out, to, fused=fuse, resolution=size, tolerance=tolerance, seed=seed)

@@ -25,7 +25,7 @@ from .populations import (
 )
 
 if TYPE_CHECKING:
-    from ..analysis.groups import Group
+    from ..analysis.tables.groups import Group
 
 # What an EDF reads of a Parquet file, beside the columns of --by and --normalize.
 EDF_COLUMNS = (
@@ -153,7 +153,7 @@ def _make(
 
 
 def _print_summaries(groups: Sequence[Group], format: shared.Format) -> None:
-    from ..analysis.groups import summary
+    from ..analysis.tables.groups import summary
 
     records = [summary(group) for group in groups]
     columns = {key: [record[key] for record in records] for key in records[0]}

@@ -73,7 +73,7 @@ def _count(
     import keras
 
     from ..regnet import accounting
-    from ..regnet.input_shapes import model_inputs
+    from ..regnet.networks.input_shapes import model_inputs
 
     if shapes is None and size is not None:
         tensors = keras.tree.flatten(model_inputs(network, resolution=size))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ..analysis.groups import Group
+    from ..analysis.tables.groups import Group
 
 
 class Unit(StrEnum):
@@ -76,8 +76,8 @@ def read_tables(
     columns: Sequence[str] | None = None,
 ) -> list[tuple[str, Any]]:
     """Return the table of every source and study, each under a name of its own."""
-    from ..analysis.groups import only
-    from ..analysis.table import load_table
+    from ..analysis.tables.groups import only
+    from ..analysis.tables.table import load_table
 
     wanted = [_condition(text) for text in where or ()]
     tables = [
@@ -109,7 +109,7 @@ def matched(
     bins: int,
 ) -> list[Group]:
     """Return the populations of tables, matched on complexities if asked."""
-    from ..analysis.groups import make_groups, match_groups
+    from ..analysis.tables.groups import make_groups, match_groups
 
     groups = make_groups(tables, by=by, diverged=diverged)
     return match_groups(groups, tuple(normalize), bins=bins) if normalize else groups
@@ -119,7 +119,7 @@ def read_curves(sources: Sequence[str], studies: Sequence[str] | None) -> Any:
     """Return the errors by epoch of all sources; a trial is told apart by its source."""
     import pandas as pd
 
-    from ..analysis.table import learning_curves
+    from ..analysis.tables.table import learning_curves
 
     found = [learning_curves(source, study) for source in sources for study in studies or [None]]
     if len(found) == 1:

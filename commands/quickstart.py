@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from ..designspace.population import Population
     from ..designspace.spaces import DesignSpace
-    from ..search.datasets import Dataset
-    from ..search.recipe import Recipe
-    from ..search.settings import Settings
-    from ..search.sources.streams import StreamedDataset
-    from ..search.tuning import Size
+    from ..search.data.datasets import Dataset
+    from ..search.data.sources.streams import StreamedDataset
+    from ..search.populations.settings import Settings
+    from ..search.recipes.recipe import Recipe
+    from ..search.sizes.tuning import Size
 
 # Four budgets, so that every sample has networks that can learn much and networks that cannot;
 # not too deep, and AdamW at a low rate: deep narrow networks at a high rate of SGD fail half-way
@@ -78,9 +78,9 @@ def quickstart(
 
     Example: regnet-ds quickstart --out my-first-space
     """
-    from ..search.datasets import load_dataset
-    from ..search.executors import check_workers
-    from ..search.settings import Settings
+    from ..search.data.datasets import load_dataset
+    from ..search.populations.settings import Settings
+    from ..search.queue.executors import check_workers
 
     began = time.monotonic()
     plan = Plan(out, models, trials, workers, seed)
@@ -109,7 +109,7 @@ def make_folder(folder: Path) -> None:
 
 def recipe_of(fields: dict[str, Any], data: Dataset | StreamedDataset) -> Recipe:
     """Return a recipe with no more augmentation than the data allow."""
-    from ..search.recipe import Recipe
+    from ..search.recipes.recipe import Recipe
 
     return Recipe(**fields).narrowed(data.augmentations)
 
@@ -182,12 +182,12 @@ def train(
     trainer: str | None,
 ) -> bool:
     """Train population, seeds and tuning with one pool of workers; False if interrupted."""
-    from ..search.executors import in_turn, run_workers
-    from ..search.repeats import seed_runs_step
-    from ..search.settings import run_folder
-    from ..search.studies import create_population_study, population_step
-    from ..search.tasks import DEFAULT_TRAINER
-    from ..search.tuning import tuning_step
+    from ..search.populations.repeats import seed_runs_step
+    from ..search.populations.settings import run_folder
+    from ..search.populations.studies import create_population_study, population_step
+    from ..search.queue.executors import in_turn, run_workers
+    from ..search.queue.tasks import DEFAULT_TRAINER
+    from ..search.sizes.tuning import tuning_step
     from .progress import trial_progress
 
     create_population_study(
@@ -240,7 +240,7 @@ def _beyond(counts: dict[str, int], models: int) -> dict[str, int]:
 
 def write_population(plan: Plan) -> list[tuple[str, Path]]:
     """Write the trained population as CSV."""
-    from ..analysis.table import load_table, to_columns
+    from ..analysis.tables.table import load_table, to_columns
     from ..designspace.tables.columns import write_columns
 
     path = plan.folder / "population.csv"
@@ -250,10 +250,10 @@ def write_population(plan: Plan) -> list[tuple[str, Path]]:
 
 def write_figures(plan: Plan) -> list[tuple[str, Path]]:
     """Draw the error distribution and the good ranges, as PNG and SVG."""
-    from ..analysis.groups import make_groups
     from ..analysis.plots import edf_figure, ranges_figure
     from ..analysis.style import save_figure
-    from ..analysis.table import load_table
+    from ..analysis.tables.groups import make_groups
+    from ..analysis.tables.table import load_table
 
     table = load_table(plan.storage, POPULATION)
     groups = make_groups([("RegNetX", table)])
@@ -282,8 +282,8 @@ def write_configurations(plan: Plan) -> list[tuple[str, Path]]:
 def summarise(plan: Plan, seconds: float) -> dict[str, Any]:
     """Return the numbers of the run: errors, noise, what tuning found."""
     from ..analysis.distribution import edf
-    from ..analysis.storage import load_study, open_storage
-    from ..search.repeats import first_errors, noise_of
+    from ..analysis.storages.storage import load_study, open_storage
+    from ..search.populations.repeats import first_errors, noise_of
 
     storage = open_storage(plan.storage, create=False)
     study = load_study(storage, POPULATION)
@@ -303,7 +303,7 @@ def summarise(plan: Plan, seconds: float) -> dict[str, Any]:
 
 
 def _tuned(study: optuna.Study) -> dict[str, Any]:
-    from ..search.tuned import best_recipe
+    from ..search.sizes.tuned import best_recipe
 
     best = best_recipe(study)
     trials = study.get_trials(deepcopy=False)

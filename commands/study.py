@@ -10,8 +10,8 @@ import typer
 from . import shared
 
 if TYPE_CHECKING:
-    from ..search.guards import Guards, Limits
-    from ..search.recipe import Recipe
+    from ..search.queue.guards import Guards, Limits
+    from ..search.recipes.recipe import Recipe
 
 STORAGE = "regnet-ds.journal"
 Storage = Annotated[
@@ -56,7 +56,7 @@ def quiet_optuna() -> None:
 
 def read_recipe(recipe: Recipe, epochs: int | None, fields: list[str] | None) -> Recipe:
     """Return the recipe with the fields that the options set."""
-    from ..search.recipe import Recipe
+    from ..search.recipes.recipe import Recipe
 
     values: dict[str, Any] = recipe.to_dict()
     for field in fields or []:
@@ -80,7 +80,7 @@ def note_narrowing(recipe: Recipe, data: Any) -> None:
 
 def read_guards(memory: str | None, trial_time: str | None, fresh: int | None) -> Guards:
     """Return the limits of the options on each trial."""
-    from ..search.guards import Guards
+    from ..search.queue.guards import Guards
 
     held = None if memory is None else read_bytes(memory)
     return Guards(held, None if trial_time is None else read_seconds(trial_time), fresh)
@@ -88,7 +88,7 @@ def read_guards(memory: str | None, trial_time: str | None, fresh: int | None) -
 
 def read_limits(time_limit: str | None, max_trials: int | None) -> Limits:
     """Return the limits of the options on the run."""
-    from ..search.guards import Limits
+    from ..search.queue.guards import Limits
 
     return Limits(None if time_limit is None else read_seconds(time_limit), max_trials)
 
@@ -113,7 +113,7 @@ def _read(text: str, units: dict[str, int], what: str, example: str) -> float:
 
 def shown_storage(storage: str) -> str:
     """Return a storage as messages may name it, without a password."""
-    from ..analysis.storage import parse_url
+    from ..analysis.storages.storage import parse_url
 
     return parse_url(storage).shown
 

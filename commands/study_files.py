@@ -37,7 +37,7 @@ def export(
 
     Example: regnet-ds study export population#17 --as timm
     """
-    from ..analysis.table import load_table, to_columns
+    from ..analysis.tables.table import load_table, to_columns
     from ..designspace import to_record
     from ..designspace.tables.columns import require_suffix
 
@@ -68,8 +68,8 @@ def copy(
 
     Example: regnet-ds study copy population --from regnet-ds.journal --to postgresql://me@host/db
     """
-    from ..analysis.storage import load_study, open_storage, require_writable
-    from ..search.transfer import copy_study
+    from ..analysis.storages.storage import load_study, open_storage, require_writable
+    from ..search.populations.transfer import copy_study
 
     quiet_optuna()
     found = load_study(open_storage(source, create=False), study)
@@ -91,8 +91,8 @@ def merge(
 
     Example: regnet-ds study merge population --from other.journal --to regnet-ds.journal
     """
-    from ..analysis.storage import load_study, open_storage, require_writable
-    from ..search.transfer import merge_study
+    from ..analysis.storages.storage import load_study, open_storage, require_writable
+    from ..search.populations.transfer import merge_study
 
     quiet_optuna()
     found = load_study(open_storage(source, create=False), study)
@@ -118,9 +118,9 @@ def import_results(
 
     Example: regnet-ds study import sweep.json --name sweep
     """
-    from ..analysis.storage import open_storage, require_writable
-    from ..analysis.table import load_table
-    from ..search.transfer import import_table
+    from ..analysis.storages.storage import open_storage, require_writable
+    from ..analysis.tables.table import load_table
+    from ..search.populations.transfer import import_table
 
     quiet_optuna()
     table = load_table(file, errors=errors)
@@ -140,7 +140,7 @@ def read_trial(storage: str, what: str) -> tuple[NetSpec, FrozenTrial]:
     ValueError
         If there is no such study or trial.
     """
-    from ..analysis.storage import load_study, open_storage
+    from ..analysis.storages.storage import load_study, open_storage
     from ..designspace import from_record
 
     study, _, number = what.rpartition("#")

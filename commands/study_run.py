@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..designspace.budget import Budget
     from ..designspace.population import Population
     from ..designspace.spaces import DesignSpace
-    from ..search.settings import Settings
+    from ..search.populations.settings import Settings
 
 SPACE = "regnetx"
 
@@ -96,11 +96,11 @@ def run(
 
     Example: regnet-ds study run --space anynetx-a --space anynetx-e --flops 4M -n 64
     """
-    from ..analysis.storage import load_study, open_storage
+    from ..analysis.storages.storage import load_study, open_storage
     from ..designspace.tables.columns import require_suffix
-    from ..search.executors import check_workers
-    from ..search.studies import run_studies
-    from ..search.tasks import DEFAULT_TRAINER
+    from ..search.populations.studies import run_studies
+    from ..search.queue.executors import check_workers
+    from ..search.queue.tasks import DEFAULT_TRAINER
 
     if out is not None:
         require_suffix(out)
@@ -144,7 +144,7 @@ class Plan:
 
     def store(self, storage: str, force: bool) -> None:
         """Create the study, or add the networks that it lacks."""
-        from ..search.studies import create_population_study
+        from ..search.populations.studies import create_population_study
 
         create_population_study(
             storage,
@@ -186,9 +186,9 @@ def _plans(
     import numpy as np
 
     from ..designspace.sampling import sample
-    from ..search.datasets import load_dataset
-    from ..search.recipe import Recipe
-    from ..search.settings import Settings
+    from ..search.data.datasets import load_dataset
+    from ..search.populations.settings import Settings
+    from ..search.recipes.recipe import Recipe
 
     if not budget.limits():
         raise ValueError("a population needs a budget: --flops 4M, --params or --acts")

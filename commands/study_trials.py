@@ -38,7 +38,7 @@ def show_status(
 
     Example: regnet-ds study status --storage regnet-ds.journal
     """
-    from ..analysis.storage import load_study, open_storage
+    from ..analysis.storages.storage import load_study, open_storage
     from ..designspace.tables.columns import require_suffix
 
     if out is not None:
@@ -58,7 +58,7 @@ def summary(studies: list[optuna.Study]) -> dict[str, list[Any]]:
 def _summary(study: optuna.Study) -> dict[str, Any]:
     from statistics import median
 
-    from ..search.studies import status
+    from ..search.populations.studies import status
 
     attrs = study.user_attrs
     done = [
@@ -98,10 +98,10 @@ def retry(
 
     Example: regnet-ds study retry --storage regnet-ds.journal --name population
     """
-    from ..analysis.storage import load_study, open_storage, require_writable
+    from ..analysis.storages.storage import load_study, open_storage, require_writable
     from ..designspace.tables.columns import require_suffix
-    from ..search.retries import retry_failed
-    from ..search.worker import TRACEBACK
+    from ..search.queue.retries import retry_failed
+    from ..search.queue.worker import TRACEBACK
 
     if out is not None:
         require_suffix(out)

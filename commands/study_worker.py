@@ -52,9 +52,9 @@ def worker(
 
     Example: regnet-ds study worker --storage postgresql://me:secret@host/regnet --workers 4
     """
-    from ..search.executors import check_workers
-    from ..search.joining import join
-    from ..search.tasks import DEFAULT_TRAINER
+    from ..search.queue.executors import check_workers
+    from ..search.queue.joining import join
+    from ..search.queue.tasks import DEFAULT_TRAINER
 
     check_workers(storage, workers)
     quiet_optuna()

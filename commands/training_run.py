@@ -15,10 +15,10 @@ from .study import note_narrowing, read_recipe
 
 if TYPE_CHECKING:
     from ..designspace import NetSpec
-    from ..search.fine_tuning import Start
-    from ..search.hooks import Hook
-    from ..search.recipe import Recipe
-    from ..search.runs import Run
+    from ..search.learning.fine_tuning import Start
+    from ..search.learning.hooks import Hook
+    from ..search.learning.runs import Run
+    from ..search.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ def begin(
 ) -> None:
     """Check everything, make the run's folder and train."""
     from ..designspace.record import to_record
-    from ..search.datasets import load_dataset
-    from ..search.fingerprint import environment
-    from ..search.hooks import find_hook
-    from ..search.recipe_files import named_recipe
-    from ..search.runs import new_run
+    from ..search.data.datasets import load_dataset
+    from ..search.learning.hooks import find_hook
+    from ..search.learning.runs import new_run
+    from ..search.populations.fingerprint import environment
+    from ..search.recipes.recipe_files import named_recipe
     from .describe import read_network
 
     name, spec = read_network(list(wanted.what))
@@ -86,9 +86,9 @@ def begin(
 def go_on(folder: Path, checkpoint_seconds: float, halve_batch: bool, hook: str | None) -> None:
     """Go on with a run from its checkpoint, or from its beginning where there is none."""
     from ..designspace.record import from_record
-    from ..search.datasets import load_dataset
-    from ..search.hooks import find_hook
-    from ..search.runs import open_run
+    from ..search.data.datasets import load_dataset
+    from ..search.learning.hooks import find_hook
+    from ..search.learning.runs import open_run
 
     run = open_run(folder)
     options = {**run.facts["options"]}
@@ -109,7 +109,7 @@ def _start(accelerator: str) -> None:
     from ..search.quiet import import_tensorflow
 
     import_tensorflow()
-    from ..search.accelerator import choose_device, require_tensorflow
+    from ..search.learning.accelerator import choose_device, require_tensorflow
 
     require_tensorflow()
     choose_device(accelerator)
@@ -118,7 +118,7 @@ def _start(accelerator: str) -> None:
 def _check(spec: NetSpec, recipe: Recipe, data: Any) -> None:
     """Refuse what training would refuse, before a folder is made."""
     from ..designspace.spec import require_resolution
-    from ..search.batches import training_batches
+    from ..search.data.batches import training_batches
 
     require_resolution(spec.total_stride, *data.image_size)
     training_batches(data, recipe, 0)
@@ -128,7 +128,7 @@ def _start_of(wanted: Wanted, spec: NetSpec, data: Any) -> Start | None:
     """Return the model with the weights that were asked for, and a new head."""
     if wanted.weights is None:
         return None
-    from ..search.fine_tuning import Start, freeze, model_with_weights
+    from ..search.learning.fine_tuning import Start, freeze, model_with_weights
 
     model = model_with_weights(
         spec, wanted.weights, data.image_size, classes=data.classes, seed=wanted.seed
@@ -147,9 +147,9 @@ def _train(
     halve_batch: bool,
     follower: Hook | None,
 ) -> None:
-    from ..search.checkpoints import Keep, Stopped
-    from ..search.memory import OutOfMemory
-    from ..search.training import train
+    from ..search.learning.checkpoints import Keep, Stopped
+    from ..search.learning.memory import OutOfMemory
+    from ..search.learning.training import train
 
     began = time.monotonic()
 

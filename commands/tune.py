@@ -25,10 +25,10 @@ from .study import (
 
 if TYPE_CHECKING:
     from ..designspace import NetSpec
-    from ..search.datasets import Dataset
-    from ..search.recipe import Recipe
-    from ..search.sources.streams import StreamedDataset
-    from ..search.tuning import Size
+    from ..search.data.datasets import Dataset
+    from ..search.data.sources.streams import StreamedDataset
+    from ..search.recipes.recipe import Recipe
+    from ..search.sizes.tuning import Size
 
 
 class Base(StrEnum):
@@ -71,14 +71,14 @@ def tune(
 
     Example: regnet-ds tune --model RegNetX-200MF --model RegNetX-400MF --trials 8 --epochs 5
     """
-    from ..analysis.storage import open_storage
+    from ..analysis.storages.storage import open_storage
     from ..designspace.tables.columns import require_suffix
-    from ..search.datasets import load_dataset
-    from ..search.executors import check_workers
-    from ..search.recipe import Recipe
-    from ..search.settings import Settings
-    from ..search.tasks import DEFAULT_TRAINER
-    from ..search.tuning import ascending, tune_sizes
+    from ..search.data.datasets import load_dataset
+    from ..search.populations.settings import Settings
+    from ..search.queue.executors import check_workers
+    from ..search.queue.tasks import DEFAULT_TRAINER
+    from ..search.recipes.recipe import Recipe
+    from ..search.sizes.tuning import ascending, tune_sizes
     from .progress import trial_progress
 
     if out is not None:
@@ -136,8 +136,8 @@ def read_models(texts: list[str], all_models: bool) -> dict[str, NetSpec]:
 def make_size(named: str, spec: NetSpec, recipe: Recipe, data: Dataset | StreamedDataset) -> Size:
     """Return a network to tune on a data set, with its recipe narrowed to what the data allow."""
     from ..designspace.cost import complexity
-    from ..search.size_priors import priors
-    from ..search.tuning import Size
+    from ..search.recipes.size_priors import priors
+    from ..search.sizes.tuning import Size
 
     cost = complexity(spec, resolution=data.image_size, classes=data.classes)
     narrowed = recipe.narrowed(data.augmentations)
@@ -151,7 +151,7 @@ def make_size(named: str, spec: NetSpec, recipe: Recipe, data: Dataset | Streame
 
 
 def _base(base: Base, named: str) -> Recipe:
-    from ..search.recipe import Recipe
+    from ..search.recipes.recipe import Recipe
 
     if base is Base.SHORT or "=" in named:
         return Recipe()
@@ -164,10 +164,10 @@ def _title(model: str, lowest: float | None) -> str:
 
 def _results(storage: str, name: str, sizes: list[Size]) -> dict[str, list[Any]]:
     """Return one row a size that has a result."""
-    from ..analysis.storage import open_storage
-    from ..search.executors import existing
-    from ..search.tuned import best_recipe, has_result
-    from ..search.tuning import ORIGIN
+    from ..analysis.storages.storage import open_storage
+    from ..search.queue.executors import existing
+    from ..search.sizes.tuned import best_recipe, has_result
+    from ..search.sizes.tuning import ORIGIN
 
     studies = existing(open_storage(storage, create=False), [f"{name}/{s.model}" for s in sizes])
     rows: list[dict[str, Any]] = []

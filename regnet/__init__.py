@@ -34,15 +34,15 @@ from .applications import (
     RegNetZ005,
     RegNetZ040,
 )
-from .conventions import CONVENTIONS, Convention
-from .fusing import fuse
-from .inference import compile_inference
-from .layers import BatchNorm, GroupedConv2D
-from .model import build
-from .plain import to_plain
+from .networks.layers import BatchNorm, GroupedConv2D
+from .networks.model import build
+from .networks.plain import to_plain
+from .networks.stage_maps import stage_features
 from .preprocessing import decode_predictions, preprocess_input
-from .stage_maps import stage_features
-from .weight_files import load_weights, save_timm
+from .serving.fusing import fuse
+from .serving.inference import compile_inference
+from .weights.conventions import CONVENTIONS, Convention
+from .weights.weight_files import load_weights, save_timm
 
 __all__ = [
     "APPLICATIONS",

@@ -17,9 +17,9 @@ from typing import Any
 import keras
 
 from ..designspace import Complexity
-from .counting_rules import Cost, Uncountable, find_rule, has_own_steps, is_state
-from .input_shapes import InputShape, model_inputs
-from .tracing import Frame, all_layers, trace
+from .counting.counting_rules import Cost, Uncountable, find_rule, has_own_steps, is_state
+from .counting.tracing import Frame, all_layers, trace
+from .networks.input_shapes import InputShape, model_inputs
 
 
 @dataclass(frozen=True, slots=True)

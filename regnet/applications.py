@@ -17,8 +17,8 @@ from ..designspace import canonical
 from ..designspace.catalogue import CANONICAL, keras_name
 from ..designspace.larger import LARGER, larger
 from .assembling import IMAGENET, IMAGENET_CLASSES, Request, Variant, assemble, check, load
-from .conventions import Convention, convention_named
-from .network import Options
+from .networks.network import Options
+from .weights.conventions import Convention, convention_named
 
 Tensor = Any
 

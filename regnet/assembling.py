@@ -11,9 +11,7 @@ import keras
 
 from ..designspace import NetSpec
 from ..designspace.spec import require_choice, require_int
-from .conventions import Convention
-from .imagenet import fetch_imagenet
-from .network import (
+from .networks.network import (
     CHANNELS_FIRST,
     TO_FIRST,
     Options,
@@ -23,7 +21,9 @@ from .network import (
     to_channels_last,
 )
 from .preprocessing import normalise
-from .weight_files import load_weights
+from .weights.conventions import Convention
+from .weights.imagenet import fetch_imagenet
+from .weights.weight_files import load_weights
 
 Tensor = Any
 IMAGENET, IMAGENET_CLASSES = "imagenet", 1000

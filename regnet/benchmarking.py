@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from .input_shapes import model_inputs
+from .networks.input_shapes import model_inputs
 
 CONFIDENCE = 0.95
 MAX_CALLS = 10_000

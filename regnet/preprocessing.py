@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from .conventions import Convention, convention_named
-from .network import image_format
+from .networks.network import image_format
+from .weights.conventions import Convention, convention_named
 
 Tensor = Any
 ops: Any = keras.ops  # whose stubs say None where tensors come

@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING
 from ..lazy import lazily
 
 if TYPE_CHECKING:
-    from .datasets import Augmentations, Dataset, Split, load_dataset
-    from .evaluation import evaluate
-    from .executors import run_workers
-    from .recipe import Recipe
-    from .settings import Settings
-    from .size_priors import priors
-    from .studies import create_population_study, run_study
-    from .training import Result, train
-    from .tuned import best_recipe, tuned_recipes
-    from .tuning import Size, tune_sizes
+    from .data.datasets import Augmentations, Dataset, Split, load_dataset
+    from .learning.evaluation import evaluate
+    from .learning.training import Result, train
+    from .populations.settings import Settings
+    from .populations.studies import create_population_study, run_study
+    from .queue.executors import run_workers
+    from .recipes.recipe import Recipe
+    from .recipes.size_priors import priors
+    from .sizes.tuned import best_recipe, tuned_recipes
+    from .sizes.tuning import Size, tune_sizes
 
 _HOMES = {
-    "datasets": ("Augmentations", "Dataset", "Split", "load_dataset"),
-    "evaluation": ("evaluate",),
-    "executors": ("run_workers",),
-    "recipe": ("Recipe",),
-    "settings": ("Settings",),
-    "size_priors": ("priors",),
-    "studies": ("create_population_study", "run_study"),
-    "training": ("Result", "train"),
-    "tuned": ("best_recipe", "tuned_recipes"),
-    "tuning": ("Size", "tune_sizes"),
+    "data.datasets": ("Augmentations", "Dataset", "Split", "load_dataset"),
+    "learning.evaluation": ("evaluate",),
+    "queue.executors": ("run_workers",),
+    "recipes.recipe": ("Recipe",),
+    "populations.settings": ("Settings",),
+    "recipes.size_priors": ("priors",),
+    "populations.studies": ("create_population_study", "run_study"),
+    "learning.training": ("Result", "train"),
+    "sizes.tuned": ("best_recipe", "tuned_recipes"),
+    "sizes.tuning": ("Size", "tune_sizes"),
 }
 
 __all__ = [

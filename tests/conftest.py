@@ -120,7 +120,7 @@ class Postgres:
 
     def new_storage(self) -> str:
         """Return the URL of a database that holds a storage without studies."""
-        from regnet_ds.analysis.storage import open_storage
+        from regnet_ds.analysis.storages.storage import open_storage
 
         if self._storage is None:
             self._storage = self.new_database()

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from ..bands import band
 from ..comparison import Comparison
-from ..groups import Group, caption
 from ..plots import draw_edfs
 from ..style import (
     BLACK,
@@ -22,6 +21,7 @@ from ..style import (
     new_figure,
     short_name,
 )
+from ..tables.groups import Group, caption
 
 _ROWS = (("mean", "o", BLUE), ("median", "s", VERMILLION), ("best", "^", GREEN))
 

@@ -17,13 +17,13 @@ from matplotlib.figure import Figure
 from ...designspace.arrays import Floats
 from ..buckets import BUCKETS, make_buckets
 from ..efficiency import search_curve
-from ..groups import Group, caption
 from ..importance import importances
 from ..metrics import nearest
 from ..planning import ks_curve
 from ..plots import edf_figure, ranges_figure
 from ..ranges import column_of, parameter_ranges, shown_parameters
 from ..style import add_caption, figure_style, new_figure
+from ..tables.groups import Group, caption
 from .complexity import Front, draw_buckets, draw_front
 from .networks import SHOWN, best_block_widths, draw_block_widths
 from .parameters import Trend, draw_importance, draw_rank_map, draw_trend, rank_map

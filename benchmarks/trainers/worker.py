@@ -41,8 +41,8 @@ class Ours:
     """The step of `regnet-ds study run` (search)."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        import regnet_ds.search.steps  # noqa: F401
-        from regnet_ds.search.accelerator import prepare_runtime
+        import regnet_ds.search.learning.steps  # noqa: F401
+        from regnet_ds.search.learning.accelerator import prepare_runtime
 
         self.args = args
         prepare_runtime(args.threads)
@@ -57,8 +57,8 @@ class Ours:
     def step(self) -> Step:
         """Return a step."""
         import numpy as np
-        from regnet_ds.search.forward import BatchMoments, Forward
-        from regnet_ds.search.optimizer import SGD
+        from regnet_ds.search.learning.forward import BatchMoments, Forward
+        from regnet_ds.search.learning.optimizer import SGD
 
         forward, weights = Forward(self.model), self.model.trainable_variables
         optimizer = SGD(weights, momentum=MOMENTUM, nesterov=True, weight_decay=DECAY)

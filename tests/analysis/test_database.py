@@ -8,7 +8,7 @@ import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
-from regnet_ds.analysis.storage import (
+from regnet_ds.analysis.storages.storage import (
     add_trials,
     batch,
     count_states,

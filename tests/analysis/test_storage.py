@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 from regnet_ds.analysis.records import SCHEMA
-from regnet_ds.analysis.storage import (
+from regnet_ds.analysis.storages.storage import (
     batch,
     exclusive,
     load_study,
@@ -31,7 +31,9 @@ def indices(path: Path) -> list[int]:
 
 
 def test_a_journal_cut_at_every_byte_of_its_last_record_stays_usable(tmp_path, monkeypatch):
-    monkeypatch.setattr("regnet_ds.analysis.storage.os.fsync", lambda handle: None)  # for speed
+    monkeypatch.setattr(
+        "regnet_ds.analysis.storages.storage.os.fsync", lambda handle: None
+    )  # for speed
     whole = tmp_path / "whole.journal"
     study = optuna.create_study(storage=open_storage(whole), study_name="s")
     add(study, index=0)
@@ -78,7 +80,7 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
         real(handle, bytes(data)[:10])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("regnet_ds.analysis.storage.os.write", full)
+    monkeypatch.setattr("regnet_ds.analysis.storages.storage.os.write", full)
     with pytest.raises(OSError, match="No space"):
         add(study, index=0)
     monkeypatch.undo()
@@ -90,7 +92,7 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
 APPEND = """
 import sys
 from optuna.trial import TrialState, create_trial
-from regnet_ds.analysis.storage import exclusive, load_study, open_storage
+from regnet_ds.analysis.storages.storage import exclusive, load_study, open_storage
 study = load_study(open_storage(sys.argv[1]), "s")
 for i in range(15):
     with exclusive(study._storage):

@@ -7,8 +7,8 @@ import pytest
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState, create_trial
 from regnet_ds.analysis import learning_curves, load_table, usable
-from regnet_ds.analysis.storage import open_storage
-from regnet_ds.analysis.table import say_exclusions
+from regnet_ds.analysis.storages.storage import open_storage
+from regnet_ds.analysis.tables.table import say_exclusions
 
 ROWS = """index,space,w0,stage_widths,status,error,recipe
 0,regnetx,24,24 56 152,complete,12.5,short

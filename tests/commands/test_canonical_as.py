@@ -12,7 +12,7 @@ import pytest
 import yaml
 from regnet_ds.designspace import CANONICAL
 from regnet_ds.designspace.foreign.formats import LIBRARIES, canonical_as
-from regnet_ds.search.published import paper_recipe
+from regnet_ds.search.recipes.published import paper_recipe
 
 Call = Callable[..., tuple[int, str, str]]
 

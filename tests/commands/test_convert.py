@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from regnet_ds.designspace import NetSpec, Stage
 from regnet_ds.regnet import build, save_timm
-from regnet_ds.regnet.safetensors_file import read_safetensors
+from regnet_ds.regnet.weights.safetensors_file import read_safetensors
 
 Call = Callable[..., tuple[int, str, str]]
 SPEC = NetSpec((Stage(1, 8, 2, 4), Stage(2, 16, 2, 8)), "y", 0.25, stem_width=8)

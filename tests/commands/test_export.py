@@ -74,7 +74,7 @@ def test_bad_options_are_one_line_and_leave_nothing(
 def test_missing_packages_are_named(
     call: Call, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("regnet_ds.regnet.onnx_files.find_spec", lambda name: None)
+    monkeypatch.setattr("regnet_ds.regnet.serving.onnx_files.find_spec", lambda name: None)
     code, _, err = call("export", saved, "--to", "onnx", "--out", tmp_path / "m.onnx")
     assert code == 2
     assert "onnx needs tf2onnx and onnx and onnxruntime, which is not installed" in err

@@ -3,7 +3,7 @@ import json
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
-from regnet_ds.analysis.storage import open_storage
+from regnet_ds.analysis.storages.storage import open_storage
 
 CSV = """space,w0,depth,status,error
 a,8,12,complete,10

@@ -78,7 +78,7 @@ def test_a_recipe_goes_round_by_yaml(done, call, tmp_path):
 
 
 def test_a_stopped_run_is_resumed_to_the_same_end(done, call, tmp_path, monkeypatch):
-    from regnet_ds.search import runs
+    from regnet_ds.search.learning import runs
 
     folder, _ = done
     real = runs.Run.write_history
@@ -125,8 +125,8 @@ def test_evaluate_writes_errors_by_class_and_the_confusion_matrix(done, call, tm
 
 def test_predict_names_the_classes_of_files(done, call, tmp_path):
     import regnet_ds.regnet  # noqa: F401  registers the layers
-    from regnet_ds.search.batches import normalise
-    from regnet_ds.search.datasets import load_dataset
+    from regnet_ds.search.data.batches import normalise
+    from regnet_ds.search.data.datasets import load_dataset
 
     folder, _ = done
     digits = load_dataset("digits")
@@ -199,7 +199,7 @@ def test_a_hook_follows_the_run(call, tmp_path, monkeypatch):
 
 def test_memory_that_ends_halves_the_batch_on_request(call, tmp_path, monkeypatch):
     import tensorflow as tf
-    from regnet_ds.search.steps import Steps
+    from regnet_ds.search.learning.steps import Steps
 
     real = Steps.train
 

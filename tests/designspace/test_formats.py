@@ -41,8 +41,8 @@ from regnet_ds.designspace.foreign.rules import (
     timm_stages,
     torchvision_stages,
 )
-from regnet_ds.search.published import paper_recipe, post_recipe
-from regnet_ds.search.recipe import Recipe
+from regnet_ds.search.recipes.published import paper_recipe, post_recipe
+from regnet_ds.search.recipes.recipe import Recipe
 
 STAGEWISE = ("RegNetX-400MF", "RegNetX-4.0GF", "RegNetY-800MF", "RegNetY-4.0GF", "RegNetY-8.0GF")
 ANYNET = NetSpec((Stage(1, 24), Stage(2, 48), Stage(3, 96), Stage(1, 160)))

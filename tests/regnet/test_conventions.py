@@ -13,9 +13,10 @@ import pytest
 import tensorflow as tf
 from regnet_ds.designspace import CANONICAL, NetSpec, Stage, canonical, complexity
 from regnet_ds.designspace.layers import walk
-from regnet_ds.regnet import CONVENTIONS, Convention, GroupedConv2D, accounting, build, grouped
-from regnet_ds.regnet.conventions import convention_named
-from regnet_ds.regnet.layers import SymmetricMaxPooling2D
+from regnet_ds.regnet import CONVENTIONS, Convention, GroupedConv2D, accounting, build
+from regnet_ds.regnet.convolutions import grouped
+from regnet_ds.regnet.networks.layers import SymmetricMaxPooling2D
+from regnet_ds.regnet.weights.conventions import convention_named
 
 PEER = os.environ.get("REGNET_DS_KERAS_PEER_PYTHON", sys.executable)
 BUILDER = Path(__file__).parents[1] / "designspace" / "build_with_peers.py"

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from regnet_ds.regnet import build, canonical
-from regnet_ds.regnet.exporting import FORMATS, compare, export
+from regnet_ds.regnet.serving.exporting import FORMATS, compare, export
 
 SHAPE = (12, 13, 3)
 # Warnings of the converters, which are not ours to mend.
@@ -123,7 +123,7 @@ def test_outputs_that_differ_leave_what_was_there(trained_like, tmp_path, monkey
     path.write_text("before")
     fused_wrongly = trained_like("x")
     fused_wrongly.get_layer("stem_conv").kernel.assign_add(np.full((3, 3, 3, 8), 0.05, np.float32))
-    monkeypatch.setattr("regnet_ds.regnet.exporting.fuse", lambda _: fused_wrongly)
+    monkeypatch.setattr("regnet_ds.regnet.serving.exporting.fuse", lambda _: fused_wrongly)
     with pytest.raises(ValueError, match=r"net\.keras was not written: outputs of keras differ by"):
         export(model, path, "keras")
     assert path.read_text() == "before"

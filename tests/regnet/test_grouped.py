@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from regnet_ds.regnet import GroupedConv2D, build, canonical, grouped
-from regnet_ds.regnet.packing import dense_in_space, packed
+from regnet_ds.regnet import GroupedConv2D, build, canonical
+from regnet_ds.regnet.convolutions import grouped
+from regnet_ds.regnet.convolutions.packing import dense_in_space, packed
 
 SHAPES = [  # height, width, group width, groups
     (9, 8, 8, 7),

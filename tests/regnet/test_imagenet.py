@@ -9,9 +9,9 @@ import pytest
 from regnet_ds.designspace import CANONICAL
 from regnet_ds.designspace.catalogue import keras_name
 from regnet_ds.regnet import RegNetX002
-from regnet_ds.regnet.imagenet import HASHES, fetch_imagenet
-from regnet_ds.regnet.weight_files import weights_of
-from regnet_ds.regnet.weight_layouts import LAYOUTS
+from regnet_ds.regnet.weights.imagenet import HASHES, fetch_imagenet
+from regnet_ds.regnet.weights.weight_files import weights_of
+from regnet_ds.regnet.weights.weight_layouts import LAYOUTS
 
 TF_KERAS = next(layout for layout in LAYOUTS if layout.name == "tf_keras")
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from regnet_ds.regnet import compile_inference
-from regnet_ds.regnet.exporting import compare
+from regnet_ds.regnet.serving.exporting import compare
 
 
 def images(n=3, shape=(12, 13, 3)):

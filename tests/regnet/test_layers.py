@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from regnet_ds.regnet import BatchNorm, GroupedConv2D, accounting
-from regnet_ds.regnet.layers import DropPath, SymmetricMaxPooling2D
+from regnet_ds.regnet.networks.layers import DropPath, SymmetricMaxPooling2D
 
 
 def built_in(filters, groups, strides, kernel_size=3):

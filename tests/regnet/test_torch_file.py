@@ -8,9 +8,9 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from regnet_ds.regnet.safetensors_file import read_safetensors, write_safetensors
-from regnet_ds.regnet.torch_file import OLD_MAGIC, OLD_PROTOCOL, read_torch
-from regnet_ds.regnet.torch_pickle import KNOWN, Unpickler
+from regnet_ds.regnet.weights.safetensors_file import read_safetensors, write_safetensors
+from regnet_ds.regnet.weights.torch_file import OLD_MAGIC, OLD_PROTOCOL, read_torch
+from regnet_ds.regnet.weights.torch_pickle import KNOWN, Unpickler
 
 NUMBERS = np.arange(24, dtype=np.float32)
 SAMPLES = {

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from regnet_ds.designspace import NetSpec, Stage
 from regnet_ds.regnet import build, load_weights, save_timm
-from regnet_ds.regnet.safetensors_file import read_safetensors, write_safetensors
-from regnet_ds.regnet.weight_files import weights_of
-from regnet_ds.regnet.weight_layouts import LAYOUTS, PYCLS, TF_KERAS, TIMM, TORCHVISION
+from regnet_ds.regnet.weights.safetensors_file import read_safetensors, write_safetensors
+from regnet_ds.regnet.weights.weight_files import weights_of
+from regnet_ds.regnet.weights.weight_layouts import LAYOUTS, PYCLS, TF_KERAS, TIMM, TORCHVISION
 
 Y = NetSpec(
     (Stage(1, 16, group_width=8), Stage(2, 32, group_width=8)),

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from regnet_ds.designspace.catalogue import CANONICAL, canonical, keras_name, timm_name
 from regnet_ds.regnet import CONVENTIONS, build, load_weights, save_timm
-from regnet_ds.regnet.weight_files import read_weights, weights_of
+from regnet_ds.regnet.weights.weight_files import read_weights, weights_of
 
 TORCHVISION = {
     "RegNetX-800MF": "regnet_x_800mf",
@@ -256,8 +256,8 @@ def test_timm_reads_what_we_write(library, peer, network, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("library", ["timm"])
 def test_the_samples_are_what_torch_writes(library, peer, tmp_path, golden):
-    from regnet_ds.regnet.safetensors_file import read_safetensors
-    from regnet_ds.regnet.torch_file import read_torch
+    from regnet_ds.regnet.weights.safetensors_file import read_safetensors
+    from regnet_ds.regnet.weights.torch_file import read_torch
 
     peer.send({"samples": True, "folder": str(tmp_path)})
     peer.receive()

@@ -34,7 +34,7 @@ def population():
 
 @pytest.fixture
 def settings():
-    from regnet_ds.search.settings import Settings
+    from regnet_ds.search.populations.settings import Settings
 
     recipe = {"epochs": 3, "lr": 0.1, "weight_decay": 5e-5}
     return Settings(recipe=recipe, data="digits", resolution=32, classes=10, seed=3)

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from regnet_ds.search import augment
-from regnet_ds.search.batches import (
+from regnet_ds.search.data import augment
+from regnet_ds.search.data.batches import (
     TrainingBatches,
     evaluation_batch_size,
     evaluation_batches,
     normalise,
 )
-from regnet_ds.search.datasets import load_dataset
-from regnet_ds.search.recipe import Recipe
+from regnet_ds.search.data.datasets import load_dataset
+from regnet_ds.search.recipes.recipe import Recipe
 from scipy.ndimage import map_coordinates
 
 PLAIN = Recipe(batch_size=100, area_factor=1.0, flip=False, pca_std=0.0)

@@ -11,11 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from regnet_ds.designspace import RegNetParams
-from regnet_ds.search import checkpoints, loop
-from regnet_ds.search.checkpoints import Keep, Progress, Stopped, load_checkpoint, save_checkpoint
-from regnet_ds.search.datasets import load_dataset
-from regnet_ds.search.recipe import Recipe
-from regnet_ds.search.training import train
+from regnet_ds.search.data.datasets import load_dataset
+from regnet_ds.search.learning import checkpoints, loop
+from regnet_ds.search.learning.checkpoints import (
+    Keep,
+    Progress,
+    Stopped,
+    load_checkpoint,
+    save_checkpoint,
+)
+from regnet_ds.search.learning.training import train
+from regnet_ds.search.recipes.recipe import Recipe
 
 SPEC = RegNetParams(depth=3, w0=8, wa=8.0, wm=2.0, group_width=8).to_spec()
 RECIPE = Recipe(
@@ -26,8 +32,8 @@ PROGRAM = """
 import sys
 from regnet_ds.designspace import RegNetParams
 from regnet_ds.search import Recipe, load_dataset
-from regnet_ds.search.checkpoints import Keep
-from regnet_ds.search.training import train
+from regnet_ds.search.learning.checkpoints import Keep
+from regnet_ds.search.learning.training import train
 spec = RegNetParams(depth=3, w0=8, wa=8.0, wm=2.0, group_width=8).to_spec()
 recipe = Recipe(epochs=24, batch_size=64, optimizer="adamw", lr=0.002, mixup_alpha=0.2,
                 area_factor=0.6, flip=False, pca_std=0.0, ema_decay=0.9, stepped_by="step")
@@ -136,7 +142,7 @@ def test_a_newer_checkpoint_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_is_one_line_and_keeps_the_last_checkpoint(tmp_path, monkeypatch):
-    from regnet_ds.search.sources import places
+    from regnet_ds.search.data.sources import places
 
     path = tmp_path / "c.npz"
     save_checkpoint(str(path), {"seed": 0}, Progress(), [np.zeros(2)])

@@ -3,14 +3,14 @@ import sys
 
 import numpy as np
 import pytest
-from regnet_ds.search.datasets import (
+from regnet_ds.search.data.datasets import (
     Augmentations,
     Split,
     load_dataset,
     make_dataset,
 )
-from regnet_ds.search.sources.opening import EMBEDDED
-from regnet_ds.search.sources.resizing import bilinear_matrix, resize
+from regnet_ds.search.data.sources.opening import EMBEDDED
+from regnet_ds.search.data.sources.resizing import bilinear_matrix, resize
 
 DIGITS = "cc45c23c529ba3742aa213ac957042142d25e22a922e7da3389b523b5b1cc521"
 

@@ -10,10 +10,15 @@ import time
 
 import psutil
 import pytest
-from regnet_ds.analysis.storage import load_study, open_storage
+from regnet_ds.analysis.storages.storage import load_study, open_storage
 from regnet_ds.designspace import RegNetParams
-from regnet_ds.search.executors import WorkerError, WorkerPool, run_workers
-from regnet_ds.search.studies import create_population_study, run_folder, run_study, status
+from regnet_ds.search.populations.studies import (
+    create_population_study,
+    run_folder,
+    run_study,
+    status,
+)
+from regnet_ds.search.queue.executors import WorkerError, WorkerPool, run_workers
 
 N = 12
 
@@ -114,7 +119,7 @@ def test_a_trial_that_kills_its_workers_fails_and_the_rest_goes_on(make, fake_tr
 
 PARENT = """
 import sys
-from regnet_ds.search.studies import run_study
+from regnet_ds.search.populations.studies import run_study
 done = run_study(sys.argv[1], "p", 2, trainer=sys.argv[2])
 print("done" if done else "interrupted")
 """
@@ -208,9 +213,9 @@ def test_a_worker_serves_a_study_that_comes_later(make, fake_trainer, monkeypatc
 @pytest.mark.slow
 @pytest.mark.smoke
 def test_real_training_gives_the_same_table_with_one_and_two_workers(tmp_path):
-    from regnet_ds.search.datasets import load_dataset
-    from regnet_ds.search.recipe import Recipe
-    from regnet_ds.search.settings import Settings
+    from regnet_ds.search.data.datasets import load_dataset
+    from regnet_ds.search.populations.settings import Settings
+    from regnet_ds.search.recipes.recipe import Recipe
 
     networks = [RegNetParams(depth, 8, 16.0, 2.5, 8).to_spec() for depth in (2, 3)]
     settings = Settings.of(load_dataset("digits"), Recipe(epochs=1, lr=0.1), seed=1)

@@ -4,7 +4,7 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from regnet_ds.search.hooks import find_hook
+from regnet_ds.search.learning.hooks import find_hook
 
 FACTS = {"model": "regnetx", "seed": 3, "recipe": {"lr": 0.1, "epochs": 2}}
 RECORD = {"epoch": 1, "lr": 0.1, "error": 50.0}

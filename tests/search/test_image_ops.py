@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from regnet_ds.search import augment, image_ops
+from regnet_ds.search.data import augment, image_ops
 
 PEER = os.environ.get("REGNET_DS_PEER_PYTHON", sys.executable)
 SIDE, SHORT_SIDE = 56, 64

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from regnet_ds.search.recipe import Recipe
+from regnet_ds.search.recipes.recipe import Recipe
 
 STEPS, SIZE = 100, 7
 PEER = os.environ.get("REGNET_DS_PEER_PYTHON", sys.executable)
@@ -95,7 +95,7 @@ def formula(recipe, problem):
 def run(recipe, problem, *, fused):
     """Return the weights after each step of ours, fused or on any backend."""
     import keras
-    from regnet_ds.search.optimizer import make_optimizer
+    from regnet_ds.search.learning.optimizer import make_optimizer
 
     weight = keras.Variable(problem["weight"])
     optimizer = make_optimizer(recipe, [weight])
@@ -143,7 +143,7 @@ def test_keras_decays_less():
 
 def test_every_weight_is_updated_once():
     import keras
-    from regnet_ds.search.optimizer import SGD
+    from regnet_ds.search.learning.optimizer import SGD
 
     weights = [keras.Variable(np.full(n, 1.0, np.float32)) for n in (1, 2, 3)]
     optimizer = SGD(weights, momentum=0.0, nesterov=False)

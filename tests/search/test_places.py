@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from regnet_ds.search.batches import Evaluation
-from regnet_ds.search.checkpoints import Progress, load_checkpoint, save_checkpoint
-from regnet_ds.search.datasets import load_dataset
-from regnet_ds.search.sources import places
-from regnet_ds.search.sources.checking import check_shards
-from regnet_ds.search.sources.folders import read_folder
-from regnet_ds.search.sources.shards import write_shards
-from regnet_ds.search.sources.tfrecords import read_shards
+from regnet_ds.search.data.batches import Evaluation
+from regnet_ds.search.data.datasets import load_dataset
+from regnet_ds.search.data.sources import places
+from regnet_ds.search.data.sources.checking import check_shards
+from regnet_ds.search.data.sources.folders import read_folder
+from regnet_ds.search.data.sources.shards import write_shards
+from regnet_ds.search.data.sources.tfrecords import read_shards
+from regnet_ds.search.learning.checkpoints import Progress, load_checkpoint, save_checkpoint
 
 BUCKET = "ram://bucket"
 
@@ -54,7 +54,8 @@ def test_trials_of_a_study_spread_over_mirrors(records, tmp_path, monkeypatch):
 
     from regnet_ds.designspace import RegNetParams
     from regnet_ds.designspace.record import to_record
-    from regnet_ds.search import tasks, training
+    from regnet_ds.search.learning import training
+    from regnet_ds.search.queue import tasks
 
     copy = shutil.copytree(records, tmp_path / "copy")
     name = f"{records},{copy}"

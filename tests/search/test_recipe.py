@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from regnet_ds.designspace import CANONICAL
-from regnet_ds.search.datasets import Augmentations
-from regnet_ds.search.recipe import Recipe
-from regnet_ds.search.size_priors import LARGEST, SMALLEST, priors
+from regnet_ds.search.data.datasets import Augmentations
+from regnet_ds.search.recipes.recipe import Recipe
+from regnet_ds.search.recipes.size_priors import LARGEST, SMALLEST, priors
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "canonical.csv"
 DIGITS = Augmentations(flip=False, min_area_factor=0.6, pca=False)

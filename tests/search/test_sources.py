@@ -4,10 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
-from regnet_ds.search.datasets import load_dataset
-from regnet_ds.search.sources.arrays import KERAS_SETS
-from regnet_ds.search.sources.folders import read_folder, split_of
-from regnet_ds.search.sources.opening import split_name
+from regnet_ds.search.data.datasets import load_dataset
+from regnet_ds.search.data.sources.arrays import KERAS_SETS
+from regnet_ds.search.data.sources.folders import read_folder, split_of
+from regnet_ds.search.data.sources.opening import split_name
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +220,7 @@ def test_sets_of_keras(name, monkeypatch):
 def test_extras_that_are_missing_are_named(monkeypatch):
     import sys
 
-    from regnet_ds.search.sources import embedded
+    from regnet_ds.search.data.sources import embedded
 
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(ValueError, match=r"pip install 'regnet-ds\[tfds\]'"):

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from regnet_ds.search.batches import Evaluation, training_batches
-from regnet_ds.search.datasets import load_dataset
-from regnet_ds.search.recipe import Recipe
-from regnet_ds.search.sources.folders import read_folder
-from regnet_ds.search.sources.shards import write_shards
+from regnet_ds.search.data.batches import Evaluation, training_batches
+from regnet_ds.search.data.datasets import load_dataset
+from regnet_ds.search.data.sources.folders import read_folder
+from regnet_ds.search.data.sources.shards import write_shards
+from regnet_ds.search.recipes.recipe import Recipe
 
 SIDE = 32
 RECIPE = Recipe(batch_size=8, area_factor=0.25, mixup_alpha=0.3, label_smoothing=0.1)

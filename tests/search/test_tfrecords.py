@@ -4,12 +4,12 @@ import struct
 
 import numpy as np
 import pytest
-from regnet_ds.search.datasets import load_dataset
-from regnet_ds.search.sources import shards as shards_module
-from regnet_ds.search.sources.checking import check_folder, check_shards
-from regnet_ds.search.sources.folders import read_folder
-from regnet_ds.search.sources.shards import plan_shards, record, write_shards
-from regnet_ds.search.sources.tfrecords import (
+from regnet_ds.search.data.datasets import load_dataset
+from regnet_ds.search.data.sources import shards as shards_module
+from regnet_ds.search.data.sources.checking import check_folder, check_shards
+from regnet_ds.search.data.sources.folders import read_folder
+from regnet_ds.search.data.sources.shards import plan_shards, record, write_shards
+from regnet_ds.search.data.sources.tfrecords import (
     HEADER,
     find_shards,
     masked_crc,
@@ -244,7 +244,7 @@ def test_the_checksum_is_that_of_the_format(written):
 
 def test_labels_out_of_range_are_refused_while_reading(photos, tmp_path):
     import tensorflow as tf
-    from regnet_ds.search.batches import Evaluation
+    from regnet_ds.search.data.batches import Evaluation
 
     content = next(iter(all_jpegs(photos)))
     for part in ("train", "val"):

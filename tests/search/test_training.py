@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 from regnet_ds.designspace import RegNetParams
 from regnet_ds.regnet import build
-from regnet_ds.search import training
-from regnet_ds.search.accelerator import prepare_runtime, require_tensorflow
-from regnet_ds.search.batches import TrainingBatches
-from regnet_ds.search.datasets import load_dataset
-from regnet_ds.search.evaluation import chance_error, evaluate, top1_error
-from regnet_ds.search.forward import BatchMoments, FixedScales, Forward
-from regnet_ds.search.precise_bn import (
+from regnet_ds.search.data.batches import TrainingBatches
+from regnet_ds.search.data.datasets import load_dataset
+from regnet_ds.search.learning import training
+from regnet_ds.search.learning.accelerator import prepare_runtime, require_tensorflow
+from regnet_ds.search.learning.evaluation import chance_error, evaluate, top1_error
+from regnet_ds.search.learning.forward import BatchMoments, FixedScales, Forward
+from regnet_ds.search.learning.precise_bn import (
     Moments,
     assign_moments,
     average_moments,
     channels,
     scales_and_offsets,
 )
-from regnet_ds.search.recipe import Recipe
-from regnet_ds.search.steps import Steps
-from regnet_ds.search.training import train
+from regnet_ds.search.learning.steps import Steps
+from regnet_ds.search.learning.training import train
+from regnet_ds.search.recipes.recipe import Recipe
 
 TINY = RegNetParams(depth=3, w0=8, wa=8.0, wm=2.0, group_width=8)
 SMALL = RegNetParams(depth=12, w0=8, wa=8.0, wm=2.2, group_width=8)

@@ -10,17 +10,17 @@ import pytest
 import tensorflow as tf
 from regnet_ds.designspace import RegNetParams
 from regnet_ds.regnet import build
-from regnet_ds.search import memory
-from regnet_ds.search.averages import MovingAverages
-from regnet_ds.search.batches import training_batches
-from regnet_ds.search.datasets import load_dataset
-from regnet_ds.search.evaluation import Tally, evaluate, tally
-from regnet_ds.search.fine_tuning import Start, freeze, model_with_weights, parts
-from regnet_ds.search.memory import OutOfMemory, halved
-from regnet_ds.search.optimizer import make_optimizer
-from regnet_ds.search.recipe import Recipe
-from regnet_ds.search.steps import Steps
-from regnet_ds.search.training import train
+from regnet_ds.search.data.batches import training_batches
+from regnet_ds.search.data.datasets import load_dataset
+from regnet_ds.search.learning import memory
+from regnet_ds.search.learning.averages import MovingAverages
+from regnet_ds.search.learning.evaluation import Tally, evaluate, tally
+from regnet_ds.search.learning.fine_tuning import Start, freeze, model_with_weights, parts
+from regnet_ds.search.learning.memory import OutOfMemory, halved
+from regnet_ds.search.learning.optimizer import make_optimizer
+from regnet_ds.search.learning.steps import Steps
+from regnet_ds.search.learning.training import train
+from regnet_ds.search.recipes.recipe import Recipe
 
 PARAMS = RegNetParams(depth=3, w0=8, wa=8.0, wm=2.0, group_width=8)
 SPEC = PARAMS.to_spec()

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from optuna.trial import TrialState
-from regnet_ds.analysis.storage import load_study, open_storage
-from regnet_ds.analysis.table import load_table
-from regnet_ds.search.claims import Owner, claim
-from regnet_ds.search.studies import create_population_study, status
-from regnet_ds.search.tasks import find_trainer
-from regnet_ds.search.transfer import copy_study, import_table, merge_study
-from regnet_ds.search.worker import Worker
+from regnet_ds.analysis.storages.storage import load_study, open_storage
+from regnet_ds.analysis.tables.table import load_table
+from regnet_ds.search.populations.studies import create_population_study, status
+from regnet_ds.search.populations.transfer import copy_study, import_table, merge_study
+from regnet_ds.search.queue.claims import Owner, claim
+from regnet_ds.search.queue.tasks import find_trainer
+from regnet_ds.search.queue.worker import Worker
 
 
 def facts(study):

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from regnet_ds.analysis.storage import load_study, open_storage
+from regnet_ds.analysis.storages.storage import load_study, open_storage
 from regnet_ds.designspace import RegNetParams, canonical
-from regnet_ds.search.recipe import Recipe
-from regnet_ds.search.tasks import find_trainer
-from regnet_ds.search.tuned import best_recipe, tuned_recipes
-from regnet_ds.search.tuning import (
+from regnet_ds.search.queue.tasks import find_trainer
+from regnet_ds.search.queue.worker import Worker
+from regnet_ds.search.recipes.recipe import Recipe
+from regnet_ds.search.sizes.tuned import best_recipe, tuned_recipes
+from regnet_ds.search.sizes.tuning import (
     Size,
     advance,
     ascending,
@@ -16,7 +17,6 @@ from regnet_ds.search.tuning import (
     proposals,
     tune_sizes,
 )
-from regnet_ds.search.worker import Worker
 
 PRIORS = {"lr": (0.01, 1.0, "log"), "weight_decay": (1e-5, 1e-2, "log")}
 BASE = Recipe(epochs=2, lr=0.05, weight_decay=5e-5)

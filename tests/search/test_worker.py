@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
-from regnet_ds.analysis.storage import load_study, open_storage
-from regnet_ds.search import claims
-from regnet_ds.search.claims import Owner, claim, finish, give_back, release_orphans
-from regnet_ds.search.studies import create_population_study
-from regnet_ds.search.tasks import find_trainer
-from regnet_ds.search.worker import Interrupted, Stop, StorageFailed, Worker
+from regnet_ds.analysis.storages.storage import load_study, open_storage
+from regnet_ds.search.populations.studies import create_population_study
+from regnet_ds.search.queue import claims
+from regnet_ds.search.queue.claims import Owner, claim, finish, give_back, release_orphans
+from regnet_ds.search.queue.tasks import find_trainer
+from regnet_ds.search.queue.worker import Interrupted, Stop, StorageFailed, Worker
 
 ME = Owner.of_this_process("me")
 

@@ -1,0 +1,1 @@
+"""Where Optuna studies lie: journals, PostgreSQL, SQLite."""

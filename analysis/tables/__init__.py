@@ -1,0 +1,1 @@
+"""Studies and files of results as tables."""

@@ -1,0 +1,156 @@
+"""Files of results as data frames, every bad cell named.
+
+Lists (stage widths and the like) are space-separated in CSV, arrays in JSON and YAML, lists in
+Parquet; in the frame they are tuples. Rows are counted from 1, without the header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...designspace.record import SCHEMA, STAGE_KEYS
+from ...designspace.tables.columns import SUFFIXES, read_columns
+from ..metrics import METRICS
+from ..records import RECORD_KEYS, RESULT_KEYS
+from .foreign import CURVE, translated
+
+TEXT_COLUMNS = (
+    *("block", "stem_type", "activation", "study", "space"),
+    *("status", "worker", "reason", "fingerprint"),
+)
+REPLICATE = "replicate"  # above 0: a training for the noise over seeds
+NUMBER_COLUMNS = frozenset((*RECORD_KEYS, *RESULT_KEYS, *METRICS, REPLICATE)) - {
+    *TEXT_COLUMNS,
+    *STAGE_KEYS,
+    CURVE,
+}
+_MANY = 100_000  # rows from which text of a Parquet file is kept as categories
+_MISSING = frozenset(("", "na", "nan", "null", "none"))
+
+
+def is_file_of_rows(source: str) -> bool:
+    """Return whether a source is a table in a file by its suffix, else it is a storage."""
+    return Path(source).suffix.lower() in (*SUFFIXES, ".yml")
+
+
+def read_file(path: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
+    """Return the rows of a file of results, with numbers as numbers and lists as tuples.
+
+    Parameters
+    ----------
+    columns
+        Of a Parquet file only these are read, as far as it has them; None reads all.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, empty, not readable as its suffix says, written by a newer
+        version, or a cell does not hold what its column needs.
+    """
+    if path.is_dir():
+        raise ValueError(f"cannot read {path}: it is a folder")
+    if not path.is_file():
+        raise ValueError(f"cannot read {path}: no such file")
+    if path.suffix.lower() == ".parquet":
+        return typed(_read_parquet(path, columns), str(path))
+    found = translated(read_columns(path), str(path))
+    cells = {name: [_cell(c) for c in column] for name, column in found.items()}
+    return typed(pd.DataFrame(cells, dtype=object), str(path))
+
+
+def _read_parquet(path: Path, columns: Collection[str] | None) -> pd.DataFrame:
+    """Return a Parquet file; text of few values as categories, so that 10^7 rows stay small."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            wanted = [name for name in schema.names if columns is None or name in columns]
+            text = [n for n in wanted if pa.types.is_string(schema.field(n).type)]
+            many = text if file.metadata.num_rows > _MANY else []
+        if "error" not in wanted and columns is not None:
+            wanted = schema.names  # so that the nearest of all columns can be named
+        table = pq.read_table(path, columns=wanted, read_dictionary=many)
+        rows = table.to_pandas(split_blocks=True, self_destruct=True)
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"{path} is not a Parquet file: {str(error).splitlines()[0]}") from error
+    if rows.empty:
+        raise ValueError(f"{path} has no rows")
+    return rows
+
+
+def _cell(cell: Any) -> Any:
+    return None if isinstance(cell, str) and cell.strip().lower() in _MISSING else cell
+
+
+def typed(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Return the table with numbers as numbers and lists as tuples; refuse a newer schema.
+
+    Columns that are not ours become numbers if all their cells are.
+    """
+    changed: dict[str, Any] = {}
+    for column in table.columns:
+        if column in NUMBER_COLUMNS:
+            changed[column] = numbers(table, column, source)
+        elif column in STAGE_KEYS or column == CURVE:
+            changed[column] = _lists(table, column, source)
+        elif column not in TEXT_COLUMNS and table[column].dtype == object:
+            changed[column] = _numbers_if_all(table[column])
+    table = table.assign(**changed)
+    newest = (
+        float(np.fmax.reduce(table["schema"].to_numpy(), initial=0)) if "schema" in table else 0
+    )
+    if newest > SCHEMA:
+        raise ValueError(
+            f"{source} has schema {newest:g}, newer than {SCHEMA}, which this version reads:"
+            " update regnet-ds"
+        )
+    return table
+
+
+def numbers(table: pd.DataFrame, column: str, source: str) -> pd.Series:
+    """Return a column as numbers, missing ones as NaN, or raise ValueError for a bad cell."""
+    cells: Any = table[column]
+    if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(cells.dtype):
+        return cells
+    numeric: Any = pd.to_numeric(cells, errors="coerce")
+    truths = cells.map(lambda cell: isinstance(cell, bool | np.bool_)).to_numpy(dtype=bool)
+    wrong = np.flatnonzero((numeric.isna() & cells.notna()).to_numpy() | truths)
+    if wrong.size:
+        raise bad_cell(source, int(wrong[0]), column, "a number", cells.iloc[wrong[0]])
+    return numeric
+
+
+def bad_cell(source: str, row: int, column: str, wanted: str, cell: object) -> ValueError:
+    """Return the error that names the row (counted from 0 here) and column of a cell."""
+    return ValueError(f"{source}, row {row + 1}, column {column}: expected {wanted}, got {cell!r}")
+
+
+def _numbers_if_all(cells: Any) -> Any:
+    numeric: Any = pd.to_numeric(cells.where(cells.notna(), np.nan), errors="coerce")
+    return cells if (numeric.isna() & cells.notna()).any() or numeric.isna().all() else numeric
+
+
+def _lists(table: pd.DataFrame, column: str, source: str) -> list[tuple[float, ...] | None]:
+    lists: list[tuple[float, ...] | None] = []
+    for row, cell in enumerate(table[column]):
+        try:
+            lists.append(_list(cell))
+        except (TypeError, ValueError) as error:
+            raise bad_cell(source, row, column, "a list of numbers", cell) from error
+    return lists
+
+
+def _list(cell: Any) -> tuple[float, ...] | None:
+    if cell is None or (isinstance(cell, float) and np.isnan(cell)):
+        return None
+    if isinstance(cell, int | float):  # a list of one, typed as a number
+        cell = [cell]
+    items = [float(item) for item in (cell.split() if isinstance(cell, str) else cell)]
+    return tuple(int(item) if item.is_integer() else item for item in items)

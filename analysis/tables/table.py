@@ -1,0 +1,243 @@
+"""A study or a file as one table of results, and which of its rows count.
+
+Conventions: a row is a trained network, ``error`` its top-1 validation error in percent,
+``status`` how it ended. What is left out of a statistic is counted by reason, never dropped
+silently: a population filtered in silence biases every EDF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from ...designspace.arrays import Bools, Column
+from ...designspace.record import STAGE_KEYS
+from ...designspace.tables.columns import Columns
+from ..examples import PREFIX, example_path
+from ..metrics import nearest
+from ..records import PARAMETER_KEYS, Status
+from .foreign import CURVE
+from .readers import REPLICATE, bad_cell, is_file_of_rows, numbers, read_file, typed
+from .trials import read_curves, read_study
+
+WITHOUT_ERROR = "without error"
+REPEATED = "repeated with other seeds"
+TWICE = "given twice"
+_SAME = ("study", "index", "space", "block", *PARAMETER_KEYS, *STAGE_KEYS, "data", "epochs")
+_NAMES = ("trial", "index", "name")  # a table with one of them can tell a row given twice
+UNITS = ("percent", "share")
+
+
+def load_table(
+    source: str | PathLike[str],
+    study: str | None = None,
+    *,
+    errors: str | None = None,
+    columns: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """Return a table of results with at least the columns ``error`` and ``status``.
+
+    Parameters
+    ----------
+    source
+        A ``.csv``, ``.parquet``, ``.json`` or ``.yaml`` file, also a pycls ``sweep.json``, data of
+        nds or timm's ``results-*.csv`` (`foreign`); ``example:imagenet`` (`load_example`); or the
+        storage of a study: the path of a journal, ``journal:PATH``, ``postgresql://...`` or
+        ``sqlite:///...``.
+    study
+        The study to read; may be left out where the storage holds one. Of a file, the rows with
+        this ``study``.
+    errors
+        What the errors of a file are: "percent", or "share" for errors in [0, 1]. None takes
+        percent, unless no error is above 1: then it must be said.
+    columns
+        Of a Parquet file only these columns are read; None reads all.
+
+    Raises
+    ------
+    ValueError
+        If the source is missing, empty or of a newer schema, has no column ``error``, a cell is
+        not what its column needs, an error is outside [0, 100], or its unit is not clear. Row and
+        column are named.
+    """
+    name = fspath(source)
+    if errors is not None and errors not in UNITS:
+        raise ValueError(f"errors are percent or share, got {errors!r}")
+    if name.startswith(PREFIX):
+        name = str(example_path(name.removeprefix(PREFIX)))
+    if not is_file_of_rows(name):
+        rows = read_study(name, study)
+        return checked(typed(rows, name), name)
+    table = checked(read_file(Path(name), columns), name, errors)
+    _require_unit(table, name, errors)
+    return table if study is None else _of_study(table, study, name)
+
+
+def learning_curves(source: str | PathLike[str], study: str | None = None) -> pd.DataFrame:
+    """Return the error after each epoch of every trial of a study.
+
+    Returns
+    -------
+    A table with the columns trial, status, epoch (from 1) and error; a trial that reported
+    nothing has no row.
+
+    A file has them in a column ``curve`` of lists, as pycls sweeps and the data of nds do; its
+    rows are counted from 0 where there is no column trial.
+
+    Raises
+    ------
+    ValueError
+        If the source is a file of final results, or there is no such study.
+    """
+    name = fspath(source)
+    if not is_file_of_rows(name) and not name.startswith(PREFIX):
+        return read_curves(name, study)
+    table = load_table(name, study)
+    if CURVE not in table:
+        raise ValueError(f"{name} holds final errors only; learning curves need a study")
+    trials = table["trial"] if "trial" in table else range(len(table))
+    rows = [
+        (trial, str(status), epoch, error)
+        for trial, status, curve in zip(trials, table["status"], table[CURVE], strict=True)
+        for epoch, error in enumerate(curve or (), start=1)
+    ]
+    return pd.DataFrame(rows, columns=pd.Index(["trial", "status", "epoch", "error"]))
+
+
+def to_columns(table: pd.DataFrame) -> Columns:
+    """Return a table as columns of plain cells, as ``designspace.columns`` writes them."""
+    cells = table.astype(object).where(table.notna(), None)
+    return {str(name): cells[name].tolist() for name in cells}
+
+
+def checked(
+    table: pd.DataFrame, source: str = "the table", errors: str | None = None
+) -> pd.DataFrame:
+    """Return the table with ``error`` as numbers in [0, 100] and a valid ``status`` everywhere.
+
+    A missing status column or cell means complete. Errors that are shares become percent.
+    """
+    if "error" not in table:
+        near = nearest("error", table.columns)
+        raise ValueError(f"{source} has no column error (nearest: {near})")
+    values = numbers(table, "error", source).to_numpy(dtype=np.float64, na_value=np.nan)
+    most, unit = (1, "a share in [0, 1]") if errors == "share" else (100, "percent in [0, 100]")
+    outside = np.flatnonzero((values < 0) | (values > most))
+    if outside.size:
+        row = int(outside[0])
+        raise bad_cell(source, row, "error", unit, float(values[row]))
+    scaled = values * 100 if errors == "share" else values
+    return table.assign(error=scaled, status=_statuses(table, source))
+
+
+def _require_unit(table: pd.DataFrame, source: str, errors: str | None) -> None:
+    largest = float(np.fmax.reduce(table["error"].to_numpy(), initial=0))
+    if errors is None and 0 < largest <= 1:
+        raise ValueError(
+            f"{source}: no error is above 1 (the largest is {largest:g}): say whether they are"
+            " shares or percent (errors='share' or 'percent'; on the command line --errors)"
+        )
+
+
+def usable(table: pd.DataFrame, *, diverged: bool = False) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the rows that count, and how many do not, by reason.
+
+    Completed rows with an error count; so do diverged ones (at chance error) if asked for. The
+    reasons are the statuses in their order in `Status`, "without error", "repeated with other
+    seeds": later trainings of an architecture, made to measure the noise over seeds, would count
+    it several times; and "given twice": a row that equals an earlier one in every column, if a
+    trial, index or name tells rows apart.
+    """
+    table = checked(table)
+    codes = _codes(table["status"])
+    twice = _given_twice(table)
+    repeated = seed_repeats(table) & ~twice
+    names = [str(s) for s in Status]
+    good = [names.index(Status.COMPLETE), *([names.index(Status.DIVERGED)] if diverged else [])]
+    right = np.isin(codes, good)
+    finished = right & ~repeated & ~twice
+    missing = finished & np.isnan(table["error"].to_numpy())
+    others = np.bincount(codes[~right & ~repeated & ~twice], minlength=len(names))
+    counts = dict(zip(names, others.tolist(), strict=True))
+    counts |= {
+        WITHOUT_ERROR: int(missing.sum()),
+        REPEATED: int(repeated.sum()),
+        TWICE: int(twice.sum()),
+    }
+    exclusions = {reason: count for reason, count in counts.items() if count}
+    kept = finished & ~missing
+    return (table if kept.all() else cast(pd.DataFrame, table[kept])), exclusions
+
+
+def seed_repeats(table: pd.DataFrame) -> Bools:
+    """Return which rows train an architecture of an earlier row again, with another seed.
+
+    The column ``replicate`` says so: 0 for the population's own training. Without it an
+    architecture is the same if study, ``index``, parameters, stages and epochs are; a table
+    without ``index`` or ``seed`` has no repeats.
+    """
+    if REPLICATE in table:
+        return numbers(table, REPLICATE, "the table").to_numpy(np.float64, na_value=0) > 0
+    if "index" not in table or "seed" not in table:
+        return np.zeros(len(table), dtype=np.bool_)
+    keys = [key for key in _SAME if key in table]
+    table = _hashable(cast(pd.DataFrame, table[[*keys, "seed"]]))
+    return table.duplicated(keys).to_numpy() & ~table.duplicated([*keys, "seed"]).to_numpy()
+
+
+def say_exclusions(exclusions: Mapping[str, int]) -> str:
+    """Return the exclusions in words: "2 diverged, 1 waiting", or "none"."""
+    return ", ".join(f"{count} {reason}" for reason, count in exclusions.items()) or "none"
+
+
+def _statuses(table: pd.DataFrame, source: str) -> pd.Categorical:
+    """Return the statuses as categories in the order of `Status`: 10^7 of them stay small."""
+    names = [str(s) for s in Status]
+    if "status" not in table:
+        codes = np.full(len(table), names.index(Status.COMPLETE), dtype=np.int8)
+        return pd.Categorical.from_codes(codes, categories=pd.Index(names))
+    codes, found = pd.factorize(table["status"].astype("category"))
+    words = [_plain_status(cell) for cell in found]
+    for i, (word, cell) in enumerate(zip(words, found, strict=True)):
+        if word not in names:
+            near = nearest(word, names)
+            row = int(np.argmax(codes == i))
+            raise bad_cell(source, row, "status", f"a status (nearest: {near})", cell)
+    # The code -1 of a missing cell takes the last entry: complete.
+    places = np.array([*map(names.index, words), names.index(Status.COMPLETE)], dtype=np.int8)
+    return pd.Categorical.from_codes(places[codes], categories=pd.Index(names))
+
+
+def _codes(status: Any) -> Column:
+    return status.cat.codes.to_numpy()
+
+
+def _given_twice(table: pd.DataFrame) -> Bools:
+    if not any(name in table for name in _NAMES):
+        return np.zeros(len(table), dtype=np.bool_)
+    return _hashable(table).duplicated().to_numpy()
+
+
+def _hashable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with cells that may be lists or dicts as text."""
+    texts = {c: table[c].map(str) for c in table if table[c].dtype == object}
+    return table.assign(**cast(Any, texts))
+
+
+def _plain_status(cell: Any) -> str:
+    return str(cell).strip().lower()
+
+
+def _of_study(table: pd.DataFrame, study: str, source: str) -> pd.DataFrame:
+    if "study" not in table:
+        raise ValueError(f"{source} has no column study, so it cannot be cut to {study!r}")
+    names = table["study"].to_numpy()
+    if not (names == study).any():
+        known = sorted({str(name) for name in names if name is not None})
+        raise ValueError(f"{source} has no study {study!r} (nearest: {nearest(study, known)})")
+    return cast(pd.DataFrame, table[names == study])

@@ -1,0 +1,1 @@
+"""Grouped convolutions, fast on the device at hand."""

@@ -1,0 +1,1 @@
+"""Architectures as Keras models, layer by layer."""

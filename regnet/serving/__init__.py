@@ -1,0 +1,1 @@
+"""Trained networks for inference, here and in other runtimes."""

@@ -1,0 +1,1 @@
+"""Data sets, their sources, augmentation, and batches of them."""

@@ -1,0 +1,1 @@
+"""The training of one network, from its first step to its result."""

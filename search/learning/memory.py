@@ -1,0 +1,49 @@
+"""Out of device memory as an outcome with a name."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from ..recipes.recipe import Recipe
+
+
+class OutOfMemory(ValueError):
+    """A batch does not fit into the device's memory; ``smaller`` is the recipe of half of it."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.smaller = halved(recipe)
+        what = f"out of memory with batches of {recipe.batch_size} images"
+        hint = "no smaller batch is left"
+        if self.smaller is not None:
+            hint = (
+                f"try batch_size={self.smaller.batch_size} and lr={self.smaller.lr:g}, "
+                "or --halve-batch"
+            )
+        super().__init__(f"{what}: {hint}")
+
+
+def halved(recipe: Recipe) -> Recipe | None:
+    """Return the recipe with half the batch and, by the linear rule, half the learning rate.
+
+    None where the batch is one image.
+    """
+    if recipe.batch_size < 2:
+        return None
+    size = recipe.batch_size // 2
+    lr = recipe.lr if recipe.lr_batch else recipe.lr * size / recipe.batch_size
+    return replace(recipe, batch_size=size, lr=lr)
+
+
+@contextmanager
+def memory_is_named(recipe: Recipe) -> Generator[None]:
+    """Raise `OutOfMemory` for TensorFlow's and Python's own errors of this kind."""
+    try:
+        yield
+    except MemoryError as error:
+        raise OutOfMemory(recipe) from error
+    except Exception as error:
+        if type(error).__name__ != "ResourceExhaustedError":
+            raise
+        raise OutOfMemory(recipe) from error

@@ -1,0 +1,194 @@
+"""Train one network: a traced step of our own, honest validation errors, nothing random left.
+
+The same seed, recipe, data, versions and threads give the same weights bit for bit. The
+learning rate changes by epoch and batch-norm statistics are made precise before every
+evaluation, both as pycls. A loss that is not finite ends the run as ``diverged``.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+
+from ...analysis.records import Status
+from ...designspace import NetSpec, to_record
+from ...regnet import build
+from ..data.batches import training_batches
+from ..data.datasets import Dataset
+from ..data.sources.streams import StreamedDataset
+from ..recipes.recipe import Recipe
+from .accelerator import prepare_runtime, require_tensorflow
+from .checkpoints import Keep
+from .evaluation import chance_error
+from .fine_tuning import Start, freeze
+from .loop import Loop, OnEpoch, Timing
+
+logger = logging.getLogger("regnet_ds")
+SIZES = ("flops", "params", "acts")  # of a record, which follow from the rest
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a training went.
+
+    Attributes
+    ----------
+    error
+        Top-1 error on the validation split at the end, in percent; the error of guessing where
+        the training diverged.
+    errors
+        The same after each epoch.
+    best_epoch
+        The first epoch, from 1, with the lowest error; None where none was finished.
+    status, reason
+        ``complete``, or ``diverged`` with the step and learning rate at which it did.
+    seconds, timing
+        Wall time of everything, and of its parts.
+    images_per_second
+        Of the training steps, input included.
+    steps
+        Steps done.
+    threads
+        Threads that TensorFlow used; ``note`` says where they are not those asked for.
+    recipe
+        The recipe as the data set allowed it.
+    model
+        The trained network, logits from images normalised by the data set's mean and std.
+    test_error
+        None: the test split is read by ``evaluate`` alone.
+    """
+
+    error: float
+    errors: tuple[float, ...]
+    best_epoch: int | None
+    status: Status
+    reason: str
+    seconds: float
+    timing: Timing
+    images_per_second: float
+    steps: int
+    threads: int
+    note: str
+    recipe: Recipe
+    model: keras.Model = field(compare=False, repr=False)
+    test_error: float | None = None
+
+
+def train(
+    spec: NetSpec,
+    recipe: Recipe,
+    data: Dataset | StreamedDataset,
+    *,
+    seed: int = 0,
+    threads: int = 1,
+    on_epoch: OnEpoch | None = None,
+    keep: Keep | None = None,
+    start: Start | None = None,
+) -> Result:
+    """Train a network and return how it went.
+
+    Parameters
+    ----------
+    spec
+        The architecture; built for the data's image size and classes.
+    recipe
+        Narrowed, with one warning, where it asks for more augmentation than the data allow.
+    data
+        Trains on ``train``, reports errors on ``val``, never reads ``test``.
+    seed
+        Decides the initial weights, the order of the images and their augmentation.
+    threads
+        TensorFlow's, within and between operations; set when the process first uses it.
+    on_epoch
+        Called after every epoch with its number from 1 and its error; may raise to stop.
+    keep
+        Where the training is kept. What it finds there is continued, to the same end bit for bit;
+        SIGTERM and Ctrl-C leave a checkpoint and raise `checkpoints.Stopped`.
+    start
+        A model to begin with, and what of it is frozen, in place of initial weights.
+
+    Raises
+    ------
+    ValueError
+        If the batch is larger than the training split, the images are too small for the network,
+        the checkpoint is of another training, memory does not suffice (`OutOfMemory`), data are
+        damaged or Keras runs on another backend than TensorFlow.
+    """
+    require_tensorflow()
+    began = time.perf_counter()
+    actual_threads, note = prepare_runtime(threads)
+    recipe = _narrowed(recipe, data)
+    batches = training_batches(data, recipe, seed)
+    height, width = data.image_size
+    if start is None:
+        model = build(
+            spec,
+            input_shape=(height, width, 3),
+            classes=data.classes,
+            seed=seed,
+            data_format="channels_last",
+        )
+    else:
+        model = start.model
+        freeze(model, start.freeze_until)
+    built = time.perf_counter()
+    loop = Loop(model, recipe, batches, on_epoch, keep)
+    if keep is not None:
+        frozen = start.freeze_until if start else None
+        loop.resume(_identity(spec, recipe, data, seed, frozen))
+    loop.all_epochs()
+    seconds = time.perf_counter() - began
+    errors = loop.progress.errors
+    return Result(
+        error=chance_error(data.classes) if loop.reason else errors[-1],
+        errors=tuple(errors),
+        best_epoch=int(np.argmin(errors)) + 1 if errors else None,
+        status=Status.DIVERGED if loop.reason else Status.COMPLETE,
+        reason=loop.reason,
+        seconds=seconds,
+        timing=loop.timing(built - began),
+        images_per_second=loop.images_per_second,
+        steps=loop.progress.steps_done,
+        threads=actual_threads,
+        note=note,
+        recipe=recipe,
+        model=model,
+    )
+
+
+def _identity(
+    spec: NetSpec,
+    recipe: Recipe,
+    data: Dataset | StreamedDataset,
+    seed: int,
+    frozen: str | None,
+) -> dict[str, Any]:
+    """Return what must be equal for a checkpoint to be continued."""
+    height, _ = data.image_size
+    record = to_record(spec, resolution=height, classes=data.classes)
+    return {
+        "model": {key: value for key, value in record.items() if key not in SIZES},
+        "recipe": recipe.to_dict(),
+        "data": data.fingerprint,
+        "seed": seed,
+        "frozen_until": frozen,
+    }
+
+
+def _narrowed(recipe: Recipe, data: Dataset | StreamedDataset) -> Recipe:
+    excess = recipe.excess(data.augmentations)
+    if excess:
+        changes = ", ".join(f"{name} {asked} -> {limit}" for name, (asked, limit) in excess.items())
+        _warn_once(f"{data.name} allows less augmentation than the recipe: {changes}")
+    return recipe.narrowed(data.augmentations)
+
+
+@cache
+def _warn_once(message: str) -> None:
+    logger.warning(message)

@@ -1,0 +1,1 @@
+"""Studies of many architectures with one recipe."""

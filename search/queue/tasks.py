@@ -1,0 +1,136 @@
+"""One training as data, and the function that does it: what a worker turns a trial into."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from optuna.trial import FrozenTrial
+
+from ...analysis.records import RECORD_KEYS
+from .leases import PRIVATE
+
+SETTINGS = PRIVATE + "settings"  # of a trial that differs from its study's
+TUNING = "tuning"
+POPULATION = "population"
+DEFAULT_TRAINER = "regnet_ds.search.queue.tasks:train_task"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training: an architecture's record, a recipe's fields, a data set's name, a seed."""
+
+    trial: int
+    index: int
+    record: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    data: str
+    data_fingerprint: str
+    seed: int
+    threads: int
+    classes: int
+
+
+class Outcome(Protocol):
+    """What a trainer returns; `training.Result` is one."""
+
+    @property
+    def error(self) -> float: ...  # noqa: D102
+
+    @property
+    def best_epoch(self) -> int | None: ...  # noqa: D102
+
+    @property
+    def status(self) -> str: ...  # noqa: D102
+
+    @property
+    def seconds(self) -> float: ...  # noqa: D102
+
+    @property
+    def images_per_second(self) -> float | None: ...  # noqa: D102
+
+
+Report = Callable[[int, float], None]
+Trainer = Callable[[Task, Report], Outcome]
+
+
+def task_of(settings: Mapping[str, Any], trial: FrozenTrial) -> Task:
+    """Return the training that a trial of a study with these attributes stands for.
+
+    In a tuning study the trial's parameters are fields of the recipe.
+    """
+    attrs = trial.user_attrs
+    merged = {**settings, **attrs.get(SETTINGS, {})}
+    recipe = dict(merged["recipe"])
+    if merged["kind"] == TUNING:
+        recipe |= trial.params
+    return Task(
+        trial=trial.number,
+        index=attrs["index"],
+        record={key: attrs.get(key) for key in RECORD_KEYS},
+        recipe=recipe,
+        data=merged["data"],
+        data_fingerprint=merged.get("data_fingerprint", ""),
+        seed=attrs["seed"],
+        threads=merged["threads"],
+        classes=merged["classes"],
+    )
+
+
+def train_task(task: Task, report: Report) -> Outcome:
+    """Train a task with this package's own training.
+
+    Raises
+    ------
+    ValueError
+        If the data set has changed since the study began.
+    """
+    from ...designspace import from_record
+    from ..data.datasets import load_dataset
+    from ..learning.training import train
+    from ..recipes.recipe import Recipe
+
+    data = load_dataset(task.data, resolution=task.record.get("resolution"), mirror=task.trial)
+    if task.data_fingerprint not in ("", data.fingerprint):
+        raise ValueError(f"the data set {task.data!r} is not the one that the study began with")
+    return train(
+        from_record(task.record),
+        Recipe.from_dict(dict(task.recipe)),
+        data,
+        seed=task.seed,
+        threads=task.threads,
+        on_epoch=report,
+    )
+
+
+def find_trainer(name: str) -> Trainer:
+    """Return the trainer of a name: ``module:function`` or ``path/to/file.py:function``.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be found.
+    """
+    place, colon, function = name.rpartition(":")
+    if not colon:
+        raise ValueError(f"a trainer is written module:function, got {name!r}")
+    try:
+        module = (
+            _load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+        )
+        return getattr(module, function)
+    except (ImportError, AttributeError, OSError) as error:
+        raise ValueError(f"cannot find the trainer {name!r}: {error}") from error
+
+
+def _load_file(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,1 @@
+"""Training recipes as data: files, published ones, priors by size."""
