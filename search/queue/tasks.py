@@ -91,6 +91,7 @@ def train_task(task: Task, report: Report) -> Outcome:
     """
     from ...designspace import from_record
     from ..data.datasets import load_dataset
+    from ..learning.accelerator import Hardware
     from ..learning.training import train
     from ..recipes.recipe import Recipe
 
@@ -104,6 +105,7 @@ def train_task(task: Task, report: Report) -> Outcome:
         seed=task.seed,
         threads=task.threads,
         on_epoch=report,
+        hardware=Hardware(devices=1),
     )
 
 

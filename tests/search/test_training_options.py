@@ -14,11 +14,12 @@ from regnet_ds.search.data.batches import training_batches
 from regnet_ds.search.data.datasets import load_dataset
 from regnet_ds.search.learning import memory
 from regnet_ds.search.learning.averages import MovingAverages
+from regnet_ds.search.learning.backends.on_tensorflow import Steps
+from regnet_ds.search.learning.backends.seam import Layout, Place
 from regnet_ds.search.learning.evaluation import Tally, evaluate, tally
 from regnet_ds.search.learning.fine_tuning import Start, freeze, model_with_weights, parts
 from regnet_ds.search.learning.memory import OutOfMemory, halved
 from regnet_ds.search.learning.optimizer import make_optimizer
-from regnet_ds.search.learning.steps import Steps
 from regnet_ds.search.learning.training import train
 from regnet_ds.search.recipes.recipe import Recipe
 
@@ -35,7 +36,7 @@ def digits():
 def make_steps(recipe, model=None):
     model = model or build(SPEC, input_shape=(32, 32, 3), classes=10, data_format="channels_last")
     shape = (recipe.batch_size, 32, 32, 3)
-    return model, Steps(model, recipe, shape, shape, 10)
+    return model, Steps(model, recipe, Layout(shape, shape, 10), Place("cpu", ("CPU:0",)))
 
 
 def test_rates_by_step_pass_through_those_by_epoch():
