@@ -13,7 +13,15 @@ import numpy as np
 
 from ..data.batches import Evaluation, TrainingBatches
 from ..recipes.recipe import Recipe
-from .checkpoints import Keep, Progress, Stopped, asked_to_stop, load_checkpoint, save_checkpoint
+from .checkpoints import (
+    Keep,
+    Paused,
+    Progress,
+    Stopped,
+    asked_to_stop,
+    load_checkpoint,
+    save_checkpoint,
+)
 from .evaluation import Tally
 from .memory import memory_is_named
 from .precise_bn import Moments, assign_moments, average_moments, scales_and_offsets
@@ -109,6 +117,9 @@ class Loop:
             except _AskedToStop:
                 self._write(self.keep)
                 raise Stopped(self.keep.checkpoint, self._signals[0]) from None
+            except Paused:
+                self._write(self.keep)
+                raise
             if not self.reason:
                 self._write(self.keep)
 

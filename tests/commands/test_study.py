@@ -214,3 +214,37 @@ def test_bad_options_of_a_run(study, storage, capsys, options, said):
     assert study("-n", "1", *options) == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
     assert not Path(storage).exists()
+
+
+def test_a_search_ends_with_a_winner(storage, capsys, tmp_path):
+    options = ["search", "--flops", "4M", "-n", "6", "--epochs", "3", "--storage", storage]
+    options += ["--trainer", f"{FAKE}:train", "--workers", "1", "--finalists", "2"]
+    assert run([*options, "--out", str(tmp_path / "found"), "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    rows = json.loads(out)
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[0]["seeds"] >= 2 and rows[0]["error"] <= rows[1]["error"]
+    assert "6 to epoch 1, 2 to epoch 3 (10 epochs, then the finals)" in err
+    assert (tmp_path / "found" / "table.csv").exists()
+    winner = (tmp_path / "found" / "winner.yaml").read_text()
+    name = winner.splitlines()[0].removeprefix("name: ").strip("'")
+    assert f"the winner: {name};" in err
+    assert run(["describe", name, "--storage", storage, "--format", "json"]) == 0
+    (record,) = json.loads(capsys.readouterr().out)
+    assert record["stage_widths"] == rows[0]["stage_widths"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "a search needs a budget"),
+        (["--flops", "4M", "--seeds", "many"], "seeds must be a number or FEWEST:MOST, got 'many'"),
+        (["--flops", "4M", "--workers", "0"], "workers must be at least 1, got 0"),
+        (["--flops", "1K"], "flops"),
+    ],
+)
+def test_bad_searches(storage, capsys, options, said):
+    assert run(["search", "--storage", storage, "--epochs", "3", *options]) == 2
+    err = capsys.readouterr().err
+    assert said in err and len(err.splitlines()) == 1
+    assert not Path(storage).exists()
