@@ -44,6 +44,10 @@ TimeLimit = Annotated[
 MaxTrials = Annotated[
     int | None, typer.Option("--max-trials", min=1, help="That this run trains at most.")
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say what the run would take, from 20 steps; store nothing."),
+]
 app = typer.Typer(no_args_is_help=True, help="Populations: train, continue, look.")
 
 

@@ -248,3 +248,36 @@ def test_bad_searches(storage, capsys, options, said):
     err = capsys.readouterr().err
     assert said in err and len(err.splitlines()) == 1
     assert not Path(storage).exists()
+
+
+def test_a_dry_run_stores_nothing(study, storage, capsys, monkeypatch):
+    from regnet_ds.search.populations import forecast
+
+    probed = forecast.Probe(start=3.0, step=0.1, acts=100_000)
+    monkeypatch.setattr(forecast, "probe", lambda *_, **__: probed)
+    assert study("-n", "5", "--epochs", "2", "--dry-run", "--format", "json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["models"], row["epochs"], row["step_ms"]) == (5, 2, 100.0)
+    assert row["hours"] > 0 and row["disk_MB"] > 0
+    assert not Path(storage).exists()
+
+
+def test_a_trial_as_a_training(study, storage, capsys):
+    from regnet_ds.analysis.storages.storage import load_study, open_storage
+    from regnet_ds.commands.training_run import trained_as
+
+    assert study("-n", "2", "--epochs", "2", "--set", "lr=0.1") == 0
+    trial = load_study(open_storage(storage), "population").trials[1]
+    found = trained_as(storage, "population#1")
+    assert (found.recipe.epochs, found.recipe.lr, found.data) == (2, 0.1, "digits")
+    assert (found.seed, found.resolution) == (trial.user_attrs["seed"], 32)
+    assert [stage.width for stage in found.spec.stages] == trial.user_attrs["stage_widths"]
+    capsys.readouterr()
+    for command, said in (
+        (["train", "population#7"], "has trials #0 to #1, got '7'"),
+        (["train", "elsewhere#1"], "unknown study 'elsewhere'"),
+        (["export", "population#1", "--to", "onnx", "--out", "m.onnx"], "no model of population#1"),
+    ):
+        assert run([*command, "--storage", storage]) == 2
+        err = capsys.readouterr().err
+        assert said in err and len(err.splitlines()) == 1

@@ -189,7 +189,6 @@ def test_another_plan_does_not_continue_a_search(url, make):
 
 
 @pytest.mark.slow
-@pytest.mark.smoke
 def test_a_network_that_paused_ends_as_if_it_had_not(tmp_path):
     from regnet_ds.search.data.datasets import load_dataset
     from regnet_ds.search.populations.settings import Settings
