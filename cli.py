@@ -29,6 +29,7 @@ COMMANDS = {
     "scale": "scale",
     "explain": "explain",
     "study": "study",
+    "search": "search",
     "tune": "tune",
     "edf": "figures",
     "plot": "figures",

@@ -34,6 +34,7 @@ def export(
         float | None, typer.Option("--tolerance", help="Of max|a-b|/max|b|; else the format's.")
     ] = None,
     seed: shared.Seed = 0,
+    storage: Annotated[str, typer.Option(help="Where STUDY#17 is.")] = "regnet-ds.journal",
 ) -> None:
     """Write a model for TensorFlow, LiteRT, onnxruntime or Keras, and check it there.
 
@@ -43,8 +44,14 @@ def export(
 
     Example: regnet-ds export model.keras --to onnx --out model.onnx
 
+    STUDY#17 is a model that a search has kept: those of its finals.
+
     Example: regnet-ds export RegNetX-200MF --to tflite-int8 --out model.tflite
     """
+    if len(model) == 1 and "#" in model[0] and not Path(model[0]).exists():
+        from .study_files import trained_model
+
+        model = [trained_model(storage, model[0])]
     size = models.read_size(resolution)
     name, network = models.make_model(model, size, classes)
     from ..regnet.serving.exporting import export as write

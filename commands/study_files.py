@@ -151,6 +151,26 @@ def read_trial(storage: str, what: str) -> tuple[NetSpec, FrozenTrial]:
     return from_record(trial.user_attrs), trial
 
 
+def trained_model(storage: str, what: str) -> str:
+    """Return the file of the trained model of ``STUDY#NUMBER``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such trial, or its study kept no model of it.
+    """
+    from ..analysis.storages.storage import load_study, open_storage
+    from ..search.data.sources import places
+    from ..search.queue.tasks import task_of
+
+    _, trial = read_trial(storage, what)
+    study = load_study(open_storage(storage, create=False), what.rpartition("#")[0])
+    path = task_of(study.user_attrs, trial).model if "recipe" in study.user_attrs else ""
+    if not path or not places.exists(path):
+        raise ValueError(f"no model of {what} was kept: run regnet-ds train {what} first")
+    return path
+
+
 def _error(trial: FrozenTrial) -> float | None:
     return trial.values[0] if trial.values else None
 

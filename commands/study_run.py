@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,12 +11,16 @@ from . import shared
 from .sample import restricted
 from .study import (
     STORAGE,
+    Address,
     Data,
+    DryRun,
     Epochs,
+    Executor,
     Fields,
     Fresh,
     MaxTrials,
     Memory,
+    Resources,
     Storage,
     Threads,
     TimeLimit,
@@ -27,6 +31,7 @@ from .study import (
     finish,
     note_narrowing,
     quiet_optuna,
+    read_cluster,
     read_guards,
     read_limits,
     read_recipe,
@@ -82,6 +87,10 @@ def run(
     fresh: Fresh = None,
     time_limit: TimeLimit = None,
     max_trials: MaxTrials = None,
+    dry_run: DryRun = False,
+    executor: Executor = "local",
+    address: Address = None,
+    resources: Resources = None,
     trainer: Trainer = None,
     format: shared.OutputFormat = shared.Format.TABLE,
     out: shared.Output = None,
@@ -107,10 +116,14 @@ def run(
     check_workers(storage, workers)
     guards = read_guards(memory, trial_time, fresh)
     limits = read_limits(time_limit, max_trials)
+    cluster = read_cluster(executor, address, resources)
     quiet_optuna()
     budget = shared.read_budget(flops, params, acts, tolerance)
     spaces = _spaces(space or [SPACE], block, stages, bounds)
     plans = _plans(spaces, name, budget, n, data, (epochs, fields, seed, threads))
+    if dry_run:
+        shared.emit(_forecasts(plans, workers), format, out)
+        return
     for plan in plans:
         plan.store(storage, force)
     from .progress import trial_progress
@@ -122,6 +135,7 @@ def run(
             names,
             workers,
             trainer=trainer or DEFAULT_TRAINER,
+            cluster=cluster,
             take_over=take_over,
             on_progress=lambda one, counts: show(one, counts, sum(counts.values())),
             guards=guards,
@@ -160,6 +174,38 @@ class Plan:
             f"{self.space.name} with {self.budget.describe()} at {self.settings.resolution} px "
             f"and {self.settings.classes} classes; seed {self.settings.seed}"
         )
+
+
+def _forecasts(plans: list[Plan], workers: int) -> dict[str, list[Any]]:
+    """Return a row a study: models, epochs, hours and disk, from a probe of its median network."""
+    from ..search.data.datasets import load_dataset
+    from ..search.quiet import import_tensorflow
+    from ..search.recipes.recipe import Recipe
+
+    import_tensorflow()
+    from ..search.populations.forecast import forecast, probe, typical
+
+    rows: list[dict[str, Any]] = []
+    for plan in plans:
+        data = load_dataset(plan.settings.data, resolution=plan.settings.resolution)
+        recipe = Recipe.from_dict(dict(plan.settings.recipe))
+        specs = [plan.population.row(i) for i in range(len(plan.population))]
+        threads = plan.settings.threads
+        found = forecast(
+            specs, recipe, data, probe(typical(specs, data), recipe, data, threads=threads), workers
+        )
+        rows.append(
+            {
+                "study": plan.name,
+                "models": found.models,
+                "epochs": found.epochs,
+                "step_ms": round(1000 * found.step_seconds, 2),
+                "hours": round(found.hours, 4),
+                "workers": workers,
+                "disk_MB": round(found.disk / 1e6, 2),
+            }
+        )
+    return {key: [row[key] for row in rows] for key in rows[0]}
 
 
 def _spaces(

@@ -7,21 +7,26 @@ from typing import Annotated
 
 import typer
 
-from . import shared
 from .data import SkipDamaged
-from .study import Epochs, Fields
+from .study import STORAGE, Epochs, Fields
 
 What = Annotated[
     list[str] | None,
-    typer.Argument(help="A model's name, or parameters as key=value.", show_default=False),
+    typer.Argument(
+        help="A model's name, parameters as key=value, or STUDY#17.", show_default=False
+    ),
 ]
 RUNS = Path("runs")
 
 
 def train(
     what: What = None,
-    data: Annotated[str, typer.Option(help="The data set: a name, a folder, gs://...")] = "digits",
-    recipe: Annotated[str, typer.Option(help="short, paper, post, or a file .yaml.")] = "short",
+    data: Annotated[
+        str | None, typer.Option(help="A name, a folder, gs://...; digits, or the study's.")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="short, paper, post, or .yaml; short, or the trial's.")
+    ] = None,
     epochs: Epochs = None,
     fields: Fields = None,
     resolution: Annotated[
@@ -33,7 +38,9 @@ def train(
     freeze_until: Annotated[
         str | None, typer.Option(help="The first part that learns: s2, s3, s4 or head.")
     ] = None,
-    seed: shared.Seed = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Decides every random draw; 0, or the trial's.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="TensorFlow's threads.")] = 1,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or tpu.")] = "auto",
     devices: Annotated[int, typer.Option(min=0, help="How many of them; 0 is all.")] = 0,
@@ -56,6 +63,7 @@ def train(
         str | None, typer.Option(help="Follow the run: wandb, mlflow or module:name.")
     ] = None,
     skip_damaged: SkipDamaged = False,
+    storage: Annotated[str, typer.Option(help="Where STUDY#17 is.")] = STORAGE,
 ) -> None:
     """Train one network; its folder holds recipe, history, checkpoint, model and metrics.
 
@@ -63,9 +71,13 @@ def train(
 
     Example: regnet-ds train depth=8 w0=16 wa=16 wm=2 group_width=8 --data digits --epochs 5
 
+    STUDY#17 is trained as the study's trial was, but for what other options say.
+
+    Example: regnet-ds train population#17 --epochs 100 --storage regnet-ds.journal
+
     Example: regnet-ds train --resume runs/2026-11-26_10h00m00s_regnetx
     """
-    from .training_run import Wanted, begin, go_on
+    from .training_run import Wanted, begin, go_on, trained_as
 
     if resume is not None:
         if what:
@@ -74,16 +86,18 @@ def train(
         return
     if not what:
         raise ValueError("name a model, or a run to --resume")
+    is_trial = len(what) == 1 and "#" in what[0]
+    trial = trained_as(storage, what[0]) if is_trial else None
     wanted = Wanted(
         what=tuple(what),
-        data=data,
-        recipe=recipe,
+        data=data or (trial.data if trial else "digits"),
+        recipe=recipe or ("" if trial else "short"),
         epochs=epochs,
         fields=tuple(fields or ()),
-        resolution=resolution,
+        resolution=resolution or (trial.resolution if trial and data is None else None),
         weights=weights,
         freeze_until=freeze_until,
-        seed=seed,
+        seed=seed if seed is not None else (trial.seed if trial else 0),
         threads=threads,
         accelerator=accelerator,
         skip_damaged=skip_damaged,
@@ -92,7 +106,7 @@ def train(
         xla=xla,
         steps_per_execution=steps_per_execution,
     )
-    begin(wanted, out, checkpoint_seconds, halve_batch, hook)
+    begin(wanted, out, checkpoint_seconds, halve_batch, hook, trial)
 
 
 def register(app: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -57,8 +58,47 @@ class Wanted:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A study's trial as a training: ``name`` is STUDY#17."""
+
+    name: str
+    spec: NetSpec
+    recipe: Recipe
+    data: str
+    resolution: int
+    seed: int
+
+
+def trained_as(storage: str, what: str) -> Trained:
+    """Return the training of ``STUDY#17``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such trial, or its study was imported and names no training.
+    """
+    from ..analysis.storages.storage import load_study, open_storage
+    from ..search.queue.tasks import task_of
+    from ..search.recipes.recipe import Recipe
+    from .study_files import read_trial
+
+    spec, trial = read_trial(storage, what)
+    study = load_study(open_storage(storage, create=False), what.rpartition("#")[0])
+    if "recipe" not in study.user_attrs or not trial.user_attrs.get("resolution"):
+        raise ValueError(f"{what} was trained elsewhere: it has no recipe to train with")
+    task = task_of(study.user_attrs, trial)
+    recipe = Recipe.from_dict(dict(task.recipe))
+    return Trained(what, spec, recipe, task.data, trial.user_attrs["resolution"], task.seed)
+
+
 def begin(
-    wanted: Wanted, root: Path, checkpoint_seconds: float, halve_batch: bool, hook: str | None
+    wanted: Wanted,
+    root: Path,
+    checkpoint_seconds: float,
+    halve_batch: bool,
+    hook: str | None,
+    trial: Trained | None = None,
 ) -> None:
     """Check everything, make the run's folder and train."""
     from ..designspace.record import to_record
@@ -69,8 +109,9 @@ def begin(
     from ..search.recipes.recipe_files import named_recipe
     from .describe import read_network
 
-    name, spec = read_network(list(wanted.what))
-    recipe = read_recipe(named_recipe(wanted.recipe, name), wanted.epochs, list(wanted.fields))
+    name, spec = (trial.name, trial.spec) if trial else read_network(list(wanted.what))
+    base = trial.recipe if trial and not wanted.recipe else named_recipe(wanted.recipe, name)
+    recipe = read_recipe(base, wanted.epochs, list(wanted.fields))
     if wanted.freeze_until is not None and wanted.weights is None:
         raise ValueError("--freeze-until needs --weights: untrained layers would stay untrained")
     place = _start(wanted)
@@ -81,7 +122,7 @@ def begin(
     make_hook = find_hook(hook) if hook else None
     options = {key: str(v) if isinstance(v, Path) else v for key, v in asdict(wanted).items()}
     facts = {
-        "model": name or f"regnet{spec.block}",
+        "model": re.sub(r"[^\w.+-]+", "-", name) or f"regnet{spec.block}",
         "record": to_record(spec, resolution=data.image_size[0], classes=data.classes),
         "options": options,
         "seed": wanted.seed,

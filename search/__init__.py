@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from ..lazy import lazily
 
 if TYPE_CHECKING:
+    from .budget_search.plan import SearchPlan
+    from .budget_search.searching import Search, run_search
     from .data.datasets import Augmentations, Dataset, Split, load_dataset
     from .learning.evaluation import evaluate
     from .learning.training import Result, train
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from .sizes.tuning import Size, tune_sizes
 
 _HOMES = {
+    "budget_search.plan": ("SearchPlan",),
+    "budget_search.searching": ("Search", "run_search"),
     "data.datasets": ("Augmentations", "Dataset", "Split", "load_dataset"),
     "learning.evaluation": ("evaluate",),
     "queue.executors": ("run_workers",),
@@ -36,6 +40,8 @@ __all__ = [
     "Dataset",
     "Recipe",
     "Result",
+    "Search",
+    "SearchPlan",
     "Settings",
     "Size",
     "Split",
@@ -44,6 +50,7 @@ __all__ = [
     "evaluate",
     "load_dataset",
     "priors",
+    "run_search",
     "run_study",
     "run_workers",
     "train",

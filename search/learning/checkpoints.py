@@ -35,6 +35,17 @@ class Stopped(Exception):
         self.signal_number = signal_number
 
 
+class Paused(Exception):
+    """Raised by ``on_epoch``: the training ends here for now, its checkpoint is written.
+
+    ``error`` is the validation error that it has come to, in percent.
+    """
+
+    def __init__(self, error: float) -> None:
+        super().__init__(f"paused at {error:.2f}%")
+        self.error = error
+
+
 @dataclass(slots=True)
 class Progress:
     """How far a training is: ``step`` steps of the epoch of index ``epoch`` are done.

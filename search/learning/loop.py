@@ -16,7 +16,15 @@ from ..data.batches import Evaluation, TrainingBatches
 from ..recipes.recipe import Recipe
 from .accelerator import Hardware, xla_pays
 from .backends.seam import Batch, Layout, Place, current_backend
-from .checkpoints import Keep, Progress, Stopped, asked_to_stop, load_checkpoint, save_checkpoint
+from .checkpoints import (
+    Keep,
+    Paused,
+    Progress,
+    Stopped,
+    asked_to_stop,
+    load_checkpoint,
+    save_checkpoint,
+)
 from .evaluation import Tally
 from .memory import memory_is_named
 from .precise_bn import Moments, assign_moments, average_moments, scales_and_offsets
@@ -123,6 +131,9 @@ class Loop:
             except _AskedToStop:
                 self._write(self.keep)
                 raise Stopped(self.keep.checkpoint, self._signals[0]) from None
+            except Paused:
+                self._write(self.keep)
+                raise
             if not self.reason:
                 self._write(self.keep)
         self.functions.release()

@@ -13,7 +13,8 @@ from ...analysis.records import Status
 from ...analysis.storages.storage import load_study
 from ..queue.claims import trials_in
 from ..queue.executors import Step
-from .studies import REPLICATE, add_seed_runs, population_step
+from .architectures import REPLICATE
+from .studies import add_seed_runs, population_step
 
 CHOSEN = 3  # the best, the median and the worst model
 

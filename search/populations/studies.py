@@ -8,18 +8,15 @@ continues the study; finished ones are never trained again.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
-from ...analysis.records import PARAMETER_KEYS, RECORD_KEYS, Status
+from ...analysis.records import RECORD_KEYS, Status
 from ...analysis.storages.storage import (
     add_trials,
     count_states,
@@ -33,12 +30,12 @@ from ...designspace import DesignSpace, NetSpec, Population, to_record
 from ..queue.claims import held_elsewhere, release_orphans, trials_in
 from ..queue.executors import Step, in_turn, run_workers
 from ..queue.guards import Guards, Limits
+from ..queue.ray_cluster import RayCluster
 from ..queue.retries import RETRY_OF
 from ..queue.tasks import DEFAULT_TRAINER, POPULATION, SETTINGS
+from .architectures import REPLICATE, parameter_ranges, waiting_trial
 from .settings import Settings, open_study, plain, run_folder, trial_seed
 
-REPLICATE = "replicate"  # 0 for the population's own training of an architecture
-INTEGERS = ("depth", "w0", "group_width")
 _UNITS = ("schema", "resolution", "classes", "flops", "params", "acts")
 _ARCHITECTURE = tuple(key for key in RECORD_KEYS if key not in _UNITS)
 ALL = tuple(TrialState)
@@ -131,7 +128,7 @@ def add_architectures(
                 continue
             there[index] = {**record, **extra}
             seed = trial_seed(settings.seed, index)
-            new.append(_waiting(record, ranges, index, seed, shared, extra))
+            new.append(waiting_trial(record, ranges, index, seed, shared, extra))
         add_trials(study, new)
     return len(new)
 
@@ -219,13 +216,14 @@ def run_study(
     on_progress: Callable[[dict[str, int]], None] | None = None,
     guards: Guards | None = None,
     limits: Limits | None = None,
+    cluster: RayCluster | None = None,
 ) -> bool:
     """Train what waits in a study with local worker processes; False if not all is trained.
 
     ``on_progress`` is called with the counts of `status` several times a second.
     ``take_over`` takes trials that another host holds, which are else left alone; on a server
     leases decide, and the run ends when the trials of all hosts have ended. ``guards`` limit
-    each trial, ``limits`` the run.
+    each trial, ``limits`` the run; ``cluster``: as Ray's actors.
 
     Raises
     ------
@@ -244,6 +242,7 @@ def run_study(
         on_progress=None if show is None else lambda _, counts: show(counts),
         guards=guards,
         limits=limits,
+        cluster=cluster,
     )
 
 
@@ -257,6 +256,7 @@ def run_studies(
     on_progress: Callable[[str, dict[str, int]], None] | None = None,
     guards: Guards | None = None,
     limits: Limits | None = None,
+    cluster: RayCluster | None = None,
 ) -> bool:
     """Train what waits in several studies, one after the other; as `run_study`.
 
@@ -278,6 +278,7 @@ def run_studies(
         threads=max(study.user_attrs["threads"] for study in studies),
         guards=guards,
         limits=limits,
+        cluster=cluster,
     )
 
 
@@ -342,57 +343,6 @@ def _count_refined(study: optuna.Study) -> tuple[int, int]:
     return diverged, sum(RETRY_OF in attrs for attrs in attributes)
 
 
-def parameter_ranges(
-    records: Sequence[Mapping[str, Any]], space: DesignSpace | str = ""
-) -> dict[str, BaseDistribution]:
-    """Return the range and step of every parameter: the space's, widened where need be."""
-    ranges: dict[str, BaseDistribution] = {}
-    for key in PARAMETER_KEYS:
-        values = np.array([r[key] for r in records if r.get(key) is not None], dtype=np.float64)
-        if not len(values):
-            continue
-        law = None if isinstance(space, str) else space.laws.get(key)
-        if law is not None and np.isin(values, law.values).all():
-            ranges[key] = _range(key, law.values, getattr(law, "quantum", None))
-        else:
-            ranges[key] = _range(key, values, None)
-    return ranges
-
-
-def _range(key: str, values: np.ndarray, quantum: float | None) -> BaseDistribution:
-    low, high = float(values.min()), float(values.max())
-    if key in INTEGERS:
-        steps = np.abs(values - low).astype(np.int64)
-        return IntDistribution(int(low), int(high), step=math.gcd(*steps.tolist()) or 1)
-    return FloatDistribution(low, high, step=quantum if high > low else None)
-
-
-def _waiting(
-    record: Mapping[str, Any],
-    ranges: Mapping[str, BaseDistribution],
-    index: int,
-    seed: int,
-    shared: Mapping[str, Any],
-    extra: Mapping[str, Any],
-) -> FrozenTrial:
-    params = {key: record[key] for key in ranges if record.get(key) is not None}
-    return create_trial(
-        state=TrialState.WAITING,
-        params=params,
-        distributions={key: ranges[key] for key in params},
-        user_attrs={
-            **record,
-            "index": index,
-            "space": shared["space"],
-            "seed": seed,
-            "threads": shared["threads"],
-            "epochs": shared["recipe"].get("epochs"),
-            REPLICATE: 0,
-            **extra,
-        },
-    )
-
-
 def own_of(trial: FrozenTrial) -> dict[str, Any]:
     """Return what a trial is trained with in place of its study's settings."""
     return trial.user_attrs.get(SETTINGS, {})
@@ -405,4 +355,4 @@ def _replica(study: optuna.Study, trial: FrozenTrial, replicate: int) -> FrozenT
     record = {k: v for k, v in trial.user_attrs.items() if k in RECORD_KEYS}
     extra = {REPLICATE: replicate, **({SETTINGS: own} if own else {})}
     seed = trial_seed(shared["seed"], index, replicate)
-    return _waiting(record, trial.distributions, index, seed, shared, extra)
+    return waiting_trial(record, trial.distributions, index, seed, shared, extra)

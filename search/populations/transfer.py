@@ -16,8 +16,8 @@ from ...analysis.storages.storage import add_trials, batch, exclusive
 from ..queue.claims import trials_in
 from ..queue.leases import OWNER, PRIVATE
 from ..queue.tasks import SETTINGS
+from .architectures import REPLICATE, parameter_ranges
 from .settings import differences, plain
-from .studies import REPLICATE, parameter_ranges
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -85,9 +85,15 @@ def finish(
     owner: Owner,
     value: float | None,
     attributes: Mapping[str, Any],
+    *,
+    pruned: bool = False,
 ) -> bool:
-    """Record a result: COMPLETE with a value, FAIL without; False if the trial was taken away."""
+    """Record a result: COMPLETE with a value, FAIL without; False if the trial was taken away.
+
+    ``pruned``: the value is that of an epoch before the last.
+    """
     state = TrialState.FAIL if value is None else TrialState.COMPLETE
+    state = TrialState.PRUNED if pruned else state
     storage = study._storage
     if is_database(storage):
         return settle(storage, trial._trial_id, owner.token, state, attributes, value)
@@ -96,7 +102,8 @@ def finish(
             return False
         with batch(study._storage):
             _write_each(study, trial, attributes)
-            study.tell(trial.number, value, state)
+            values = None if value is None else [value]
+            storage.set_trial_state_values(trial._trial_id, state, values)
     return True
 
 
@@ -152,7 +159,8 @@ def _release_expired(study: optuna.Study, storage: Database, pool: str) -> list[
 
 def _died_in(trial: FrozenTrial, pool: str) -> bool:
     held = trial.user_attrs.get(OWNER) or {}
-    return bool(pool) and held.get("pool") == pool and not is_alive(held["pid"], held["started"])
+    mine = bool(pool) and held.get("pool") == pool and held["host"] == socket.gethostname()
+    return mine and not is_alive(held["pid"], held["started"])
 
 
 def _release(study: optuna.Study, trial: FrozenTrial) -> None:

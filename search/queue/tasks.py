@@ -14,15 +14,27 @@ from optuna.trial import FrozenTrial
 from ...analysis.records import RECORD_KEYS
 from .leases import PRIVATE
 
+UNTIL = PRIVATE + "until"  # of a trial that pauses: the epoch after which it is told as pruned
+SAVE = PRIVATE + "save"  # of a trial whose model is kept
+FOLDER = PRIVATE + "folder"  # of a study that keeps checkpoints and models: where
 SETTINGS = PRIVATE + "settings"  # of a trial that differs from its study's
 TUNING = "tuning"
+SEARCH = "search"
 POPULATION = "population"
 DEFAULT_TRAINER = "regnet_ds.search.queue.tasks:train_task"
 
 
+class Interrupted(BaseException):
+    """A stop was asked for while a trial was being trained."""
+
+
 @dataclass(frozen=True)
 class Task:
-    """One training: an architecture's record, a recipe's fields, a data set's name, a seed."""
+    """One training: an architecture's record, a recipe's fields, a data set's name, a seed.
+
+    ``until`` is the epoch after which it pauses (0: never), ``checkpoint`` the file in which it
+    is kept meanwhile, ``model`` the file for the trained network; "" for neither.
+    """
 
     trial: int
     index: int
@@ -33,6 +45,9 @@ class Task:
     seed: int
     threads: int
     classes: int
+    until: int = 0
+    checkpoint: str = ""
+    model: str = ""
 
 
 class Outcome(Protocol):
@@ -68,6 +83,7 @@ def task_of(settings: Mapping[str, Any], trial: FrozenTrial) -> Task:
     recipe = dict(merged["recipe"])
     if merged["kind"] == TUNING:
         recipe |= trial.params
+    checkpoint = checkpoint_of(settings, trial)
     return Task(
         trial=trial.number,
         index=attrs["index"],
@@ -78,7 +94,20 @@ def task_of(settings: Mapping[str, Any], trial: FrozenTrial) -> Task:
         seed=attrs["seed"],
         threads=merged["threads"],
         classes=merged["classes"],
+        until=attrs.get(UNTIL, 0),
+        checkpoint=checkpoint,
+        model=checkpoint.removesuffix(".npz") + ".keras" if attrs.get(SAVE) else "",
     )
+
+
+def checkpoint_of(settings: Mapping[str, Any], trial: FrozenTrial) -> str:
+    """Return the file in which a trial is kept; "" where its study keeps none.
+
+    Trials of one architecture, seed and number of epochs share it: they are one training.
+    """
+    folder, attrs = settings.get(FOLDER, ""), trial.user_attrs
+    name = f"{attrs['index']:05d}-{attrs['seed']}-{attrs.get('epochs')}.npz"
+    return f"{folder}/{name}" if folder else ""
 
 
 def train_task(task: Task, report: Report) -> Outcome:
@@ -91,22 +120,45 @@ def train_task(task: Task, report: Report) -> Outcome:
     """
     from ...designspace import from_record
     from ..data.datasets import load_dataset
+    from ..data.sources import places
     from ..learning.accelerator import Hardware
+    from ..learning.checkpoints import Keep, Stopped
     from ..learning.training import train
     from ..recipes.recipe import Recipe
 
     data = load_dataset(task.data, resolution=task.record.get("resolution"), mirror=task.trial)
     if task.data_fingerprint not in ("", data.fingerprint):
         raise ValueError(f"the data set {task.data!r} is not the one that the study began with")
-    return train(
-        from_record(task.record),
-        Recipe.from_dict(dict(task.recipe)),
-        data,
-        seed=task.seed,
-        threads=task.threads,
-        on_epoch=report,
-        hardware=Hardware(devices=1),
-    )
+    if task.checkpoint:
+        places.make_folder(task.checkpoint.rpartition("/")[0])
+    try:
+        result = train(
+            from_record(task.record),
+            Recipe.from_dict(dict(task.recipe)),
+            data,
+            seed=task.seed,
+            threads=task.threads,
+            on_epoch=report,
+            keep=Keep(task.checkpoint) if task.checkpoint else None,
+            hardware=Hardware(devices=1),
+        )
+    except Stopped as stopped:  # its checkpoint is there: whoever goes on begins with it
+        raise Interrupted from stopped
+    if task.model:
+        _write_model(task.model, result.model)
+    return result
+
+
+def _write_model(path: str, model: Any) -> None:
+    """Write a network as .keras, whole or not at all."""
+    import tempfile
+
+    from ..data.sources import places
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "model.keras"
+        model.save(made)
+        places.write_bytes(path, made.read_bytes())
 
 
 def find_trainer(name: str) -> Trainer:

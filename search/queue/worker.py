@@ -34,12 +34,13 @@ from optuna.trial import FrozenTrial
 
 from ...analysis.records import Status
 from ...analysis.storages.storage import exclusive, is_database, load_study, open_storage
+from ..learning.checkpoints import Paused
 from ..populations.fingerprint import digest, environment
 from .claims import Owner, claim, finish, give_back, is_owner, release_orphans
 from .guards import SPENT, TRACEBACK, be_first_to_go, show_stack_on_request
 from .leases import PRIVATE, RENEWALS, Lease, kept, lease_of
 from .outages import patiently
-from .tasks import DEFAULT_TRAINER, Outcome, Trainer, find_trainer, task_of
+from .tasks import DEFAULT_TRAINER, UNTIL, Interrupted, Outcome, Trainer, find_trainer, task_of
 
 POLL = 0.1  # seconds between looks at an empty queue
 PATIENCE = 10.0  # seconds that a stopped worker may take before it is cut off
@@ -47,10 +48,6 @@ STORAGE_VARIABLE = "REGNET_DS_STORAGE"  # not an argument: those show a password
 ENVIRONMENTS = PRIVATE + "environments"  # of a study: fingerprint -> what it stands for
 T = TypeVar("T")
 _log = logging.getLogger("regnet_ds")
-
-
-class Interrupted(BaseException):
-    """A stop was asked for while a trial was being trained."""
 
 
 class _TakenAway(Exception):
@@ -163,13 +160,17 @@ class Worker:
 
     def _train(self, study: optuna.Study, trial: FrozenTrial) -> None:
         _log.info("trial %d of %s begins", trial.number, study.study_name)
+        began = time.monotonic()
         try:
             with kept(study, trial, self._owner.token) as self._lease, self.stop.breaks(True):
                 outcome = self._trainer(
                     task_of(study.user_attrs, trial),
                     lambda epoch, error: self._report(trial, epoch, error),
                 )
+        except Paused as paused:
+            self._pause(study, trial, paused, time.monotonic() - began)
         except (Interrupted, KeyboardInterrupt) as error:
+            self.stop.requested = True  # if the training heard of it first
             self._store(lambda: give_back(study, trial, self._owner))
             if isinstance(error, KeyboardInterrupt):
                 raise
@@ -186,6 +187,8 @@ class Worker:
                 raise _TakenAway
             report = self._storage.set_trial_intermediate_value
             self._store(lambda: report(trial._trial_id, epoch, float(error)))
+            if epoch >= trial.user_attrs.get(UNTIL, math.inf):
+                raise Paused(float(error))
 
     def _store(self, write: Callable[[], T]) -> T:
         """Return what a write returns, with patience; a failure is not the trial's."""
@@ -211,6 +214,18 @@ class Worker:
             attributes["status"] = str(Status.DIVERGED)
             error = 100.0 * (1.0 - 1.0 / study.user_attrs["classes"])
         self._store(lambda: finish(study, trial, self._owner, error, attributes))
+
+    def _pause(
+        self, study: optuna.Study, trial: FrozenTrial, paused: Paused, seconds: float
+    ) -> None:
+        """Tell a trial as pruned with the error that it has come to."""
+        attributes = {
+            "status": str(Status.PRUNED),
+            "fingerprint": self._store(lambda: self._fingerprint(study)),
+            "seconds": seconds,
+        }
+        owner = self._owner
+        self._store(lambda: finish(study, trial, owner, paused.error, attributes, pruned=True))
 
     def _fail(self, study: optuna.Study, trial: FrozenTrial, error: Exception) -> None:
         if not self._store(lambda: is_owner(study, trial, self._owner)):

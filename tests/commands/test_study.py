@@ -214,3 +214,70 @@ def test_bad_options_of_a_run(study, storage, capsys, options, said):
     assert study("-n", "1", *options) == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
     assert not Path(storage).exists()
+
+
+def test_a_search_ends_with_a_winner(storage, capsys, tmp_path):
+    options = ["search", "--flops", "4M", "-n", "6", "--epochs", "3", "--storage", storage]
+    options += ["--trainer", f"{FAKE}:train", "--workers", "1", "--finalists", "2"]
+    assert run([*options, "--out", str(tmp_path / "found"), "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    rows = json.loads(out)
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[0]["seeds"] >= 2 and rows[0]["error"] <= rows[1]["error"]
+    assert "6 to epoch 1, 2 to epoch 3 (10 epochs, then the finals)" in err
+    assert (tmp_path / "found" / "table.csv").exists()
+    winner = (tmp_path / "found" / "winner.yaml").read_text()
+    name = winner.splitlines()[0].removeprefix("name: ").strip("'")
+    assert f"the winner: {name};" in err
+    assert run(["describe", name, "--storage", storage, "--format", "json"]) == 0
+    (record,) = json.loads(capsys.readouterr().out)
+    assert record["stage_widths"] == rows[0]["stage_widths"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "a search needs a budget"),
+        (["--flops", "4M", "--seeds", "many"], "seeds must be a number or FEWEST:MOST, got 'many'"),
+        (["--flops", "4M", "--workers", "0"], "workers must be at least 1, got 0"),
+        (["--flops", "1K"], "flops"),
+    ],
+)
+def test_bad_searches(storage, capsys, options, said):
+    assert run(["search", "--storage", storage, "--epochs", "3", *options]) == 2
+    err = capsys.readouterr().err
+    assert said in err and len(err.splitlines()) == 1
+    assert not Path(storage).exists()
+
+
+def test_a_dry_run_stores_nothing(study, storage, capsys, monkeypatch):
+    from regnet_ds.search.populations import forecast
+
+    probed = forecast.Probe(start=3.0, step=0.1, acts=100_000)
+    monkeypatch.setattr(forecast, "probe", lambda *_, **__: probed)
+    assert study("-n", "5", "--epochs", "2", "--dry-run", "--format", "json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["models"], row["epochs"], row["step_ms"]) == (5, 2, 100.0)
+    assert row["hours"] > 0 and row["disk_MB"] > 0
+    assert not Path(storage).exists()
+
+
+def test_a_trial_as_a_training(study, storage, capsys):
+    from regnet_ds.analysis.storages.storage import load_study, open_storage
+    from regnet_ds.commands.training_run import trained_as
+
+    assert study("-n", "2", "--epochs", "2", "--set", "lr=0.1") == 0
+    trial = load_study(open_storage(storage), "population").trials[1]
+    found = trained_as(storage, "population#1")
+    assert (found.recipe.epochs, found.recipe.lr, found.data) == (2, 0.1, "digits")
+    assert (found.seed, found.resolution) == (trial.user_attrs["seed"], 32)
+    assert [stage.width for stage in found.spec.stages] == trial.user_attrs["stage_widths"]
+    capsys.readouterr()
+    for command, said in (
+        (["train", "population#7"], "has trials #0 to #1, got '7'"),
+        (["train", "elsewhere#1"], "unknown study 'elsewhere'"),
+        (["export", "population#1", "--to", "onnx", "--out", "m.onnx"], "no model of population#1"),
+    ):
+        assert run([*command, "--storage", storage]) == 2
+        err = capsys.readouterr().err
+        assert said in err and len(err.splitlines()) == 1

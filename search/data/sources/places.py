@@ -124,6 +124,39 @@ def written_whole(path: str) -> Generator[str]:
         raise ValueError(f"cannot write {path}: {_plain(error)}") from error
 
 
+def make_folder(path: str) -> None:
+    """Make a folder and those above it, where they are not there.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be made.
+    """
+    try:
+        if not is_remote(path):
+            os.makedirs(path, exist_ok=True)
+            return
+        import tensorflow as tf
+
+        tf.io.gfile.makedirs(path)
+    except Exception as error:
+        if not isinstance(error, OSError) and not _is_tensorflow(error):
+            raise
+        raise ValueError(f"cannot make the folder {path}: {_plain(error)}") from None
+
+
+def remove(path: str) -> None:
+    """Remove a file, if it is there."""
+    if not exists(path):
+        return
+    if not is_remote(path):
+        os.remove(path)
+        return
+    import tensorflow as tf
+
+    tf.io.gfile.remove(path)
+
+
 def write_bytes(path: str, content: bytes) -> None:
     """Write a file that appears whole or not at all."""
     with written_whole(path) as temporary:
