@@ -12,12 +12,15 @@ from . import shared
 from .sample import restricted
 from .study import (
     STORAGE,
+    Address,
     Data,
     Epochs,
+    Executor,
     Fields,
     Fresh,
     MaxTrials,
     Memory,
+    Resources,
     Storage,
     Threads,
     TimeLimit,
@@ -27,6 +30,7 @@ from .study import (
     finish,
     note_narrowing,
     quiet_optuna,
+    read_cluster,
     read_guards,
     read_limits,
     read_recipe,
@@ -88,6 +92,9 @@ def search(
     fresh: Fresh = None,
     time_limit: TimeLimit = None,
     max_trials: MaxTrials = None,
+    executor: Executor = "local",
+    address: Address = None,
+    resources: Resources = None,
     trainer: Trainer = None,
     format: shared.OutputFormat = shared.Format.TABLE,
     out: Annotated[
@@ -117,6 +124,7 @@ def search(
     check_workers(storage, workers)
     limits = read_limits(time_limit, max_trials)
     guards = read_guards(memory, trial_time, fresh)
+    cluster = read_cluster(executor, address, resources)
     quiet_optuna()
     budget = shared.read_budget(flops, params, acts, tolerance)
     if not budget.limits():
@@ -146,6 +154,7 @@ def search(
             wanted,
             workers,
             trainer=trainer or DEFAULT_TRAINER,
+            cluster=cluster,
             on_progress=lambda counts: show(name, counts, sum(counts.values())),
             guards=guards,
             limits=limits,

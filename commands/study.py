@@ -11,6 +11,7 @@ from . import shared
 
 if TYPE_CHECKING:
     from ..search.queue.guards import Guards, Limits
+    from ..search.queue.ray_cluster import RayCluster
     from ..search.recipes.recipe import Recipe
 
 STORAGE = "regnet-ds.journal"
@@ -43,6 +44,15 @@ TimeLimit = Annotated[
 ]
 MaxTrials = Annotated[
     int | None, typer.Option("--max-trials", min=1, help="That this run trains at most.")
+]
+Executor = Annotated[
+    str, typer.Option(help="local: processes of this machine; ray: actors on a cluster.")
+]
+Address = Annotated[
+    str | None, typer.Option(help="Of the Ray cluster: auto, HOST:6379, ray://HOST:10001.")
+]
+Resources = Annotated[
+    str | None, typer.Option(help="Of a worker on Ray, beside its threads: TPU=4 or GPU=1.")
 ]
 DryRun = Annotated[
     bool,
@@ -88,6 +98,19 @@ def read_guards(memory: str | None, trial_time: str | None, fresh: int | None) -
 
     held = None if memory is None else read_bytes(memory)
     return Guards(held, None if trial_time is None else read_seconds(trial_time), fresh)
+
+
+def read_cluster(executor: str, address: str | None, resources: str | None) -> RayCluster | None:
+    """Return the Ray cluster of the options; None for processes of this machine."""
+    from ..search.queue.ray_cluster import RayCluster, read_resources
+
+    if executor not in ("local", "ray"):
+        raise ValueError(f"the executor must be local or ray, got {executor!r}")
+    if executor == "ray":
+        return RayCluster(address, read_resources(resources or ""))
+    if address is not None or resources is not None:
+        raise ValueError("--address and --resources belong to --executor ray")
+    return None
 
 
 def read_limits(time_limit: str | None, max_trials: int | None) -> Limits:

@@ -11,13 +11,16 @@ from . import shared
 from .sample import restricted
 from .study import (
     STORAGE,
+    Address,
     Data,
     DryRun,
     Epochs,
+    Executor,
     Fields,
     Fresh,
     MaxTrials,
     Memory,
+    Resources,
     Storage,
     Threads,
     TimeLimit,
@@ -28,6 +31,7 @@ from .study import (
     finish,
     note_narrowing,
     quiet_optuna,
+    read_cluster,
     read_guards,
     read_limits,
     read_recipe,
@@ -84,6 +88,9 @@ def run(
     time_limit: TimeLimit = None,
     max_trials: MaxTrials = None,
     dry_run: DryRun = False,
+    executor: Executor = "local",
+    address: Address = None,
+    resources: Resources = None,
     trainer: Trainer = None,
     format: shared.OutputFormat = shared.Format.TABLE,
     out: shared.Output = None,
@@ -109,6 +116,7 @@ def run(
     check_workers(storage, workers)
     guards = read_guards(memory, trial_time, fresh)
     limits = read_limits(time_limit, max_trials)
+    cluster = read_cluster(executor, address, resources)
     quiet_optuna()
     budget = shared.read_budget(flops, params, acts, tolerance)
     spaces = _spaces(space or [SPACE], block, stages, bounds)
@@ -127,6 +135,7 @@ def run(
             names,
             workers,
             trainer=trainer or DEFAULT_TRAINER,
+            cluster=cluster,
             take_over=take_over,
             on_progress=lambda one, counts: show(one, counts, sum(counts.values())),
             guards=guards,

@@ -10,9 +10,12 @@ import typer
 from . import shared
 from .study import (
     STORAGE,
+    Address,
     Data,
     Epochs,
+    Executor,
     Fields,
+    Resources,
     Storage,
     Threads,
     Trainer,
@@ -20,6 +23,7 @@ from .study import (
     finish,
     note_narrowing,
     quiet_optuna,
+    read_cluster,
     read_recipe,
 )
 
@@ -60,6 +64,9 @@ def tune(
     epochs: Epochs = None,
     fields: Fields = None,
     seed: shared.Seed = 0,
+    executor: Executor = "local",
+    address: Address = None,
+    resources: Resources = None,
     trainer: Trainer = None,
     format: shared.OutputFormat = shared.Format.TABLE,
     out: shared.Output = None,
@@ -84,6 +91,7 @@ def tune(
     if out is not None:
         require_suffix(out)
     check_workers(storage, workers)
+    cluster = read_cluster(executor, address, resources)
     quiet_optuna()
     dataset = load_dataset(data)
     recipes = {
@@ -104,6 +112,7 @@ def tune(
             batch_size=batch,
             workers=workers,
             trainer=trainer or DEFAULT_TRAINER,
+            cluster=cluster,
             on_progress=lambda one, counts, lowest: show(_title(one, lowest), counts, trials),
         )
     columns = _results(storage, name, ascending(sizes, settings))

@@ -32,6 +32,7 @@ from ..populations.studies import status
 from ..queue.claims import trials_in
 from ..queue.executors import Step, run_workers
 from ..queue.guards import Guards, Limits
+from ..queue.ray_cluster import RayCluster
 from ..queue.tasks import DEFAULT_TRAINER, FOLDER, SAVE, SEARCH, SETTINGS, checkpoint_of
 from .finals import next_finals
 from .model_based import POOL, choose
@@ -129,6 +130,7 @@ def run_search(
     guards: Guards | None = None,
     limits: Limits | None = None,
     force: bool = False,
+    cluster: RayCluster | None = None,
 ) -> bool:
     """Search to the end, with local worker processes; False if it was interrupted.
 
@@ -150,6 +152,7 @@ def run_search(
         threads=search.settings.threads,
         guards=guards,
         limits=limits,
+        cluster=cluster,
     )
 
 

@@ -30,6 +30,7 @@ from ...designspace import DesignSpace, NetSpec, Population, to_record
 from ..queue.claims import held_elsewhere, release_orphans, trials_in
 from ..queue.executors import Step, in_turn, run_workers
 from ..queue.guards import Guards, Limits
+from ..queue.ray_cluster import RayCluster
 from ..queue.retries import RETRY_OF
 from ..queue.tasks import DEFAULT_TRAINER, POPULATION, SETTINGS
 from .architectures import REPLICATE, parameter_ranges, waiting_trial
@@ -215,13 +216,14 @@ def run_study(
     on_progress: Callable[[dict[str, int]], None] | None = None,
     guards: Guards | None = None,
     limits: Limits | None = None,
+    cluster: RayCluster | None = None,
 ) -> bool:
     """Train what waits in a study with local worker processes; False if not all is trained.
 
     ``on_progress`` is called with the counts of `status` several times a second.
     ``take_over`` takes trials that another host holds, which are else left alone; on a server
     leases decide, and the run ends when the trials of all hosts have ended. ``guards`` limit
-    each trial, ``limits`` the run.
+    each trial, ``limits`` the run; ``cluster``: as Ray's actors.
 
     Raises
     ------
@@ -240,6 +242,7 @@ def run_study(
         on_progress=None if show is None else lambda _, counts: show(counts),
         guards=guards,
         limits=limits,
+        cluster=cluster,
     )
 
 
@@ -253,6 +256,7 @@ def run_studies(
     on_progress: Callable[[str, dict[str, int]], None] | None = None,
     guards: Guards | None = None,
     limits: Limits | None = None,
+    cluster: RayCluster | None = None,
 ) -> bool:
     """Train what waits in several studies, one after the other; as `run_study`.
 
@@ -274,6 +278,7 @@ def run_studies(
         threads=max(study.user_attrs["threads"] for study in studies),
         guards=guards,
         limits=limits,
+        cluster=cluster,
     )
 
 

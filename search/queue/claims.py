@@ -159,7 +159,8 @@ def _release_expired(study: optuna.Study, storage: Database, pool: str) -> list[
 
 def _died_in(trial: FrozenTrial, pool: str) -> bool:
     held = trial.user_attrs.get(OWNER) or {}
-    return bool(pool) and held.get("pool") == pool and not is_alive(held["pid"], held["started"])
+    mine = bool(pool) and held.get("pool") == pool and held["host"] == socket.gethostname()
+    return mine and not is_alive(held["pid"], held["started"])
 
 
 def _release(study: optuna.Study, trial: FrozenTrial) -> None:

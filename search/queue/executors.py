@@ -37,6 +37,7 @@ from .claims import OWNER, attempts_of, release_orphans, trials_in
 from .guards import SPENT, Guards, Limits, Watch, remove_empty_stack
 from .leases import RENEWALS, lease_of
 from .outages import patiently
+from .ray_cluster import RayCluster, run_on_ray
 from .tasks import DEFAULT_TRAINER
 from .worker import PATIENCE, STORAGE_VARIABLE
 from .writers import check_workers, one_writer
@@ -257,12 +258,14 @@ def run_workers(
     name: str = "w",
     guards: Guards | None = None,
     limits: Limits | None = None,
+    cluster: RayCluster | None = None,
 ) -> bool:
     """Run ``n`` workers until ``step``, called after each look at them, says that all is done.
 
     The first Ctrl-C (or SIGTERM) stops gracefully: workers return their trials, which takes
     seconds. The second kills them; their trials are returned all the same. Workers are called
-    ``name`` and a number; they serve all studies of the storage where ``studies`` is None.
+    ``name`` and a number; they serve all studies of the storage where ``studies`` is None. With
+    a ``cluster`` they are Ray's actors, wherever it has room.
 
     Returns
     -------
@@ -277,6 +280,10 @@ def run_workers(
     """
     settings: dict[str, Any] = {"trainer": trainer, "threads": threads, "name": name}
     limits = limits or Limits()
+    if cluster is not None:
+        check_workers(url, n)
+        settings |= {"guards": guards, "limits": limits, "folder": folder}
+        return run_on_ray(url, studies, n, step=step, cluster=cluster, **settings)
     settings |= {"guards": guards, "trials": limits.trials}
     pool = WorkerPool(url, studies, n, folder=folder, **settings)
     began = time.monotonic()

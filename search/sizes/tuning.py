@@ -27,6 +27,7 @@ from ..populations.studies import status
 from ..queue.claims import trials_in
 from ..queue.executors import Step, run_workers
 from ..queue.leases import PRIVATE
+from ..queue.ray_cluster import RayCluster
 from ..queue.tasks import DEFAULT_TRAINER, TUNING
 from ..recipes.recipe import Recipe
 from .tuned import best_recipe, converged, error_of, lowest_error
@@ -75,6 +76,7 @@ def tune_sizes(
     workers: int = 2,
     trainer: str = DEFAULT_TRAINER,
     on_progress: Progress | None = None,
+    cluster: RayCluster | None = None,
 ) -> bool:
     """Tune every size, the smallest first, in the studies ``name/model``; resumes what is there.
 
@@ -111,6 +113,7 @@ def tune_sizes(
         folder=run_folder(url, name),
         trainer=trainer,
         threads=settings.threads,
+        cluster=cluster,
     )
 
 
