@@ -15,8 +15,9 @@ from trainers.contest import Setting, Trainer, available, best_of, interleave, r
 def contest(model: str, args: argparse.Namespace) -> None:
     """Time the libraries on one model and print."""
     print(f"{model}, 224 px, batch {args.batch}")
-    ours = best_of(Setting("ours", model, 224, args.batch))
-    peers = [best_of(s) for s in available([Setting("timm", model, 224, args.batch)])]
+    ours = best_of(Setting("ours", model, 224, args.batch), 1, args.threads)
+    timm = available([Setting("timm", model, 224, args.batch)])
+    peers = [best_of(setting, 1, args.threads) for setting in timm]
     interleave([ours, *peers], args.runs, args.steps)
     report(ours, peers)
     for peer in peers:
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--steps", type=int, default=1, help="a run")
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=2, help="at most")
     parser.add_argument("--slow", nargs="*", default=["tf_keras", "kimm"])
     parser.add_argument("--slow-batch", type=int, default=4)
     parser.add_argument("--slow-runs", type=int, default=2)

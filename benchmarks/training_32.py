@@ -16,9 +16,9 @@ def contest(model: str, args: argparse.Namespace) -> None:
     print(f"{model}, 32 px, batch 64")
     settings = [Setting("ours", model, 32, 64), Setting("ours-keras", model, 32, 64)]
     settings += [Setting("ours", model, 32, 64, xla=True)] * args.xla
-    ours = [best_of(setting, args.steps) for setting in settings]
+    ours = [best_of(setting, args.steps, args.threads) for setting in settings]
     timm = available([Setting("timm", model, 32, 64)])
-    peers = [best_of(setting, args.steps) for setting in timm]
+    peers = [best_of(setting, args.steps, args.threads) for setting in timm]
     interleave([*ours, *peers], args.runs, args.steps)
     for trainer in ours:
         report(trainer, peers)
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--steps", type=int, default=10, help="a run")
     parser.add_argument("--xla", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--threads", type=int, default=2, help="at most")
     args = parser.parse_args()
     for model in args.models:
         contest(model, args)

@@ -36,17 +36,17 @@ def export(
     seed: shared.Seed = 0,
     storage: Annotated[str, typer.Option(help="Where STUDY#17 is.")] = "regnet-ds.journal",
 ) -> None:
-    """Write a model for TensorFlow, LiteRT, onnxruntime or Keras, and check it there.
+    r"""Write a model for TensorFlow, LiteRT, onnxruntime or Keras, and check it there.
 
     What is written is read back by its runtime and compared with the model on 8 random images;
     where the outputs differ by more than the tolerance, nothing is left on disk. Batch size stays
-    open. ONNX needs: pip install "regnet-ds[export]"
+    open. ONNX needs: pip install "regnet-ds\[export]"
 
     Example: regnet-ds export model.keras --to onnx --out model.onnx
 
-    STUDY#17 is a model that a search has kept: those of its finals.
-
     Example: regnet-ds export RegNetX-200MF --to tflite-int8 --out model.tflite
+
+    STUDY#17 is a model that a search has kept: those of its finals.
     """
     if len(model) == 1 and "#" in model[0] and not Path(model[0]).exists():
         from .study_files import trained_model

@@ -96,10 +96,10 @@ class Trainer:
         return json.loads(line)
 
 
-def best_of(setting: Setting, steps: int = 1) -> Trainer:
+def best_of(setting: Setting, steps: int = 1, most_threads: int = 2) -> Trainer:
     """Return the fastest variant of a library, by one run of each, after its first step."""
     trainers: list[Trainer] = []
-    for variant in setting.variants():
+    for variant in setting.variants(most_threads):
         trainers.append(Trainer(variant))
         rate = trainers[-1].run(steps)
         print(f"  {variant}: {rate:.1f} images/s in a first run", flush=True)

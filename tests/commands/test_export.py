@@ -92,3 +92,8 @@ def test_a_published_network_in_a_process_of_its_own(to: str, name: str, tmp_pat
     assert done.stdout.splitlines()[0].startswith(f"wrote {name} (")
     assert os.listdir(tmp_path) == [name]
     assert done.stderr.splitlines()[0] == f"RegNetX-200MF to {to} ..."
+
+
+def test_help_names_the_extra(call: Call) -> None:
+    _, out, _ = call("export", "--help")
+    assert '"regnet-ds[export]"' in out
