@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ import numpy as np
 
 from ..data.batches import Evaluation, TrainingBatches
 from ..recipes.recipe import Recipe
+from .accelerator import Hardware, xla_pays
+from .backends.seam import Batch, Layout, Place, current_backend
 from .checkpoints import (
     Keep,
     Paused,
@@ -25,7 +28,6 @@ from .checkpoints import (
 from .evaluation import Tally
 from .memory import memory_is_named
 from .precise_bn import Moments, assign_moments, average_moments, scales_and_offsets
-from .steps import Steps
 
 if TYPE_CHECKING:
     from ..data.stream_batches import StreamBatches
@@ -66,16 +68,27 @@ class Loop:
         recipe: Recipe,
         batches: TrainingBatches | StreamBatches,
         on_epoch: OnEpoch | None,
-        keep: Keep | None = None,
+        keep: Keep | None,
+        place: Place,
+        hardware: Hardware,
     ) -> None:
         self.recipe = recipe
         self.batches = batches
         self.on_epoch = on_epoch
         self.keep = keep
         self.data = batches.data
-        self.validation = Evaluation(self.data, "val")
-        shape = (recipe.batch_size, *self.data.image_size, 3)
-        self.functions = Steps(model, recipe, shape, self.validation.shape, self.data.classes)
+        self.validation = Evaluation(self.data, "val", multiple=len(place))
+        self.together = min(hardware.steps_per_execution, batches.steps)
+        layout = Layout(
+            batch=(recipe.batch_size, *self.data.image_size, 3),
+            evaluation=self.validation.shape,
+            classes=self.data.classes,
+            xla=xla_pays(hardware, place, recipe.epochs * batches.steps),
+            together=self.together,
+        )
+        self.is_compiled = layout.xla
+        with memory_is_named(recipe):
+            self.functions = current_backend().Steps(model, recipe, layout, place)
         self.progress = Progress()
         self.reason = ""
         self.step_seconds: list[float] = []
@@ -110,6 +123,7 @@ class Loop:
         """
         if self.keep is None:
             self._epochs()
+            self.functions.release()
             return
         with asked_to_stop() as self._signals:
             try:
@@ -122,6 +136,7 @@ class Loop:
                 raise
             if not self.reason:
                 self._write(self.keep)
+        self.functions.release()
 
     def _epochs(self) -> None:
         progress = self.progress
@@ -144,20 +159,36 @@ class Loop:
         progress = self.progress
         before = time.perf_counter()
         with memory_is_named(self.recipe):
-            for images, target in self.batches.epoch(epoch, progress.step):
-                rate = self.recipe.learning_rate(epoch, progress.step / self.batches.steps)
-                loss = float(self.functions.train(images, target, np.float32(rate)))
-                progress.steps_done += 1
-                progress.step += 1
+            for batches in _groups(self.batches.epoch(epoch, progress.step), self.together):
+                losses, rates = self._do_steps(epoch, batches)
                 after = time.perf_counter()
-                self.step_seconds.append(after - before)
+                self.step_seconds += [(after - before) / len(losses)] * len(losses)
                 progress.seconds += after - before
                 before = after
-                if not math.isfinite(loss):
-                    self._diverged(f"loss {loss}", rate)
-                    return
-                progress.losses += loss
+                for loss, rate in zip(losses, rates, strict=True):
+                    progress.steps_done += 1
+                    progress.step += 1
+                    if not math.isfinite(loss):
+                        self._diverged(f"loss {loss}", rate)
+                        return
+                    progress.losses += loss
                 self._keep_if_due()
+
+    def _do_steps(
+        self, epoch: int, batches: Sequence[Batch]
+    ) -> tuple[Sequence[float], Sequence[float]]:
+        """Do a step for each batch; return losses and rates."""
+        rates = [
+            self.recipe.learning_rate(epoch, (self.progress.step + i) / self.batches.steps)
+            for i in range(len(batches))
+        ]
+        if len(batches) > 1 and len(batches) == self.together:
+            return self.functions.train_together(batches, rates).tolist(), rates
+        losses = [
+            float(self.functions.train(*batch, np.float32(rate)))
+            for batch, rate in zip(batches, rates, strict=True)
+        ]
+        return losses, rates
 
     def _finish_epoch(self, epoch: int) -> None:
         """Evaluate, record the epoch and go to the next."""
@@ -250,3 +281,10 @@ class Loop:
             steps=steps,
             evaluation=self.evaluation_seconds,
         )
+
+
+def _groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+    """Yield the batches ``size`` at a time, the last ones fewer."""
+    iterator = iter(batches)
+    while group := list(itertools.islice(iterator, size)):
+        yield group
