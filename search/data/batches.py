@@ -108,16 +108,19 @@ def training_batches(
 class Evaluation:
     """A split in equal batches of normalised images with their labels, as often as needed.
 
-    The last batch has zeros for the images that it lacks, and only as many labels as images.
+    The last batch has zeros for the images that it lacks, and only as many labels as images. The
+    size of a batch is a multiple of ``multiple``.
     """
 
     data: Dataset | StreamedDataset
     split: str
+    multiple: int = 1
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Of a batch: (n, h, w, 3)."""
-        return evaluation_batch_size(len(self.data.split(self.split))), *self.data.image_size, 3
+        n = evaluation_batch_size(len(self.data.split(self.split)), self.multiple)
+        return n, *self.data.image_size, 3
 
     def __iter__(self) -> Iterator[tuple[Floats, NDArray[np.int64]]]:
         if not isinstance(self.data, Dataset):
@@ -126,18 +129,23 @@ class Evaluation:
             yield from evaluation_stream(self.data, self.split, self.shape[0])
             return
         labels = self.data.split(self.split).labels
-        for i, batch in enumerate(evaluation_batches(self.data, self.data.split(self.split))):
+        batches = evaluation_batches(self.data, self.data.split(self.split), self.multiple)
+        for i, batch in enumerate(batches):
             yield batch, labels[i * len(batch) : (i + 1) * len(batch)]
 
 
-def evaluation_batch_size(n: int) -> int:
-    """Return the size that spreads n images evenly over batches of at most 256."""
-    return -(-n // -(-n // EVALUATION_BATCH))
+def evaluation_batch_size(n: int, multiple: int = 1) -> int:
+    """Return the size that spreads n images evenly over batches of about 256 at most.
+
+    It is rounded up to a multiple.
+    """
+    even = -(-n // -(-n // EVALUATION_BATCH))
+    return -(-even // multiple) * multiple
 
 
-def evaluation_batches(data: Dataset, split: Split) -> list[Floats]:
+def evaluation_batches(data: Dataset, split: Split, multiple: int = 1) -> list[Floats]:
     """Return the whole split, normalised, in equal batches; zeros fill the last one."""
-    size = evaluation_batch_size(len(split))
+    size = evaluation_batch_size(len(split), multiple)
     images = normalise(split.floats(), data)
     batches = [images[start : start + size] for start in range(0, len(images), size)]
     missing = size - len(batches[-1])

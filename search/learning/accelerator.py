@@ -1,76 +1,110 @@
-"""Where training runs, and what it sets in TensorFlow for that: threads and graph options.
-
-One CPU or one GPU, on TensorFlow.
-"""
+"""Where training runs and how: devices, precision, compilation."""
 
 from __future__ import annotations
 
-import keras
+from dataclasses import dataclass
 
-from ..populations.fingerprint import GRAPH_OPTIMIZER
+from ...designspace.spec import require_choice, require_int
+from .backends.seam import Place, current_backend
 
 ACCELERATORS = ("auto", "cpu", "gpu", "tpu")
+PRECISIONS = ("float32", "bfloat16")
+XLA_STEPS = 5000  # TensorFlow's compilation takes what it saves in about so many
 
 
-def require_tensorflow() -> None:
-    """Raise ValueError unless Keras runs on TensorFlow."""
-    backend = keras.backend.backend()
-    if backend != "tensorflow":
-        raise ValueError(
-            f"training needs Keras on TensorFlow, got {backend!r}: set KERAS_BACKEND=tensorflow"
-        )
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What a training runs on; results differ by rounding alone, but for the precision.
 
-
-def choose_device(name: str) -> str:
-    """Make TensorFlow compute on ``cpu``, ``gpu`` or (``auto``) a GPU where there is one.
-
-    Returns what was chosen. To be called before TensorFlow first computes.
+    Attributes
+    ----------
+    accelerator
+        ``auto`` (the first that is there of TPU, GPU, CPU), ``cpu``, ``gpu`` or ``tpu``.
+    devices
+        How many of them; 0 is all.
+    precision
+        ``float32``, or ``bfloat16`` for all but weights, batch norm, logits and loss.
+    xla
+        Whether TensorFlow compiles the training step; None decides from the number of steps. JAX
+        always does.
+    steps_per_execution
+        Steps that one call of the device does.
 
     Raises
     ------
     ValueError
-        If the device is missing, or a TPU is asked for.
+        If a value is out of range.
     """
-    import tensorflow as tf
 
-    if name not in ACCELERATORS:
-        raise ValueError(f"accelerator must be one of {', '.join(ACCELERATORS)}, got {name!r}")
-    if name == "tpu":
+    accelerator: str = "auto"
+    devices: int = 0
+    precision: str = "float32"
+    xla: bool | None = None
+    steps_per_execution: int = 1
+
+    def __post_init__(self) -> None:
+        require_choice("accelerator", self.accelerator, ACCELERATORS)
+        require_choice("precision", self.precision, PRECISIONS)
+        require_int("devices", self.devices, low=0)
+        require_int("steps_per_execution", self.steps_per_execution)
+
+    @property
+    def policy(self) -> str:
+        """Keras's name of the precision."""
+        return "mixed_bfloat16" if self.precision == "bfloat16" else "float32"
+
+
+def choose_place(hardware: Hardware) -> Place:
+    """Return the devices that are asked for, and keep others from using them.
+
+    To be called before TensorFlow first computes.
+
+    Raises
+    ------
+    ValueError
+        If there are none of that kind, or not so many.
+    """
+    backend = current_backend()
+    asked = hardware.accelerator
+    kinds = backend.KINDS if asked == "auto" else (asked,)
+    kind, found = next(
+        ((kind, devices) for kind in kinds if (devices := backend.find_devices(kind))), ("", ())
+    )
+    if not found:
+        raise ValueError(f"accelerator {asked}: there is none here (regnet-ds doctor)")
+    if hardware.devices > len(found):
         raise ValueError(
-            "accelerator tpu needs Keras on JAX (KERAS_BACKEND=jax), on which this version does "
-            "not train: choose cpu, gpu or auto"
+            f"devices {hardware.devices}: there are {len(found)} of {kind} here (regnet-ds doctor)"
         )
-    gpus = tf.config.list_physical_devices("GPU")
-    if name == "gpu" and not gpus:
-        raise ValueError("accelerator gpu: TensorFlow sees no GPU here (regnet-ds doctor)")
-    if name == "cpu" and gpus:
-        tf.config.set_visible_devices([], "GPU")
-    return "gpu" if gpus and name != "cpu" else "cpu"
+    place = Place(kind, found[: hardware.devices or len(found)])
+    backend.use(place)
+    return place
 
 
 def prepare_runtime(threads: int) -> tuple[int, str]:
-    """Set TensorFlow's threads; return those in force, and a note where they are others.
-
-    Threads can be set only before TensorFlow first computes. Grappler's passes are switched off:
-    they cost more than they save on networks of this kind (a step is as fast without them).
+    """Set the backend's threads; return those in force, and a note where they are others.
 
     Raises
     ------
     ValueError
-        If ``threads`` is not positive.
+        If ``threads`` is not positive, or Keras runs on another backend.
     """
-    import tensorflow as tf
+    require_int("threads", threads)
+    return current_backend().set_threads(threads)
 
-    if threads < 1:
-        raise ValueError(f"threads must be a positive integer, got {threads!r}")
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not GRAPH_OPTIMIZER})
-    threading = tf.config.threading
-    try:
-        threading.set_intra_op_parallelism_threads(threads)
-        threading.set_inter_op_parallelism_threads(threads)
-    except RuntimeError:  # TensorFlow has already started its threads
-        pass
-    actual = threading.get_intra_op_parallelism_threads()
-    if actual == threads:
-        return actual, ""
-    return actual, f"TensorFlow had already started with {actual or 'its default of'} threads"
+
+def require_multiple(batch_size: int, devices: int) -> None:
+    """Raise ValueError unless every device gets as many images of a batch."""
+    if batch_size % devices:
+        below, above = batch_size // devices * devices, -(-batch_size // devices) * devices
+        nearest = f"{below} or {above}" if below else f"{above}"
+        raise ValueError(
+            f"batch_size {batch_size} is not a multiple of the {devices} devices: {nearest}"
+        )
+
+
+def xla_pays(hardware: Hardware, place: Place, steps: int) -> bool:
+    """Return whether TensorFlow shall compile a training of so many steps."""
+    if hardware.xla is not None:
+        return hardware.xla
+    return len(place) == 1 and steps >= XLA_STEPS

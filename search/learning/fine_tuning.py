@@ -57,7 +57,13 @@ def freeze(model: keras.Model, until: str | None) -> None:
 
 
 def model_with_weights(
-    spec: NetSpec, path: Path, size: tuple[int, int], *, classes: int, seed: int = 0
+    spec: NetSpec,
+    path: Path,
+    size: tuple[int, int],
+    *,
+    classes: int,
+    seed: int = 0,
+    dtype: str | None = None,
 ) -> keras.Model:
     """Return a network with the weights in a file, and a new fully connected layer.
 
@@ -72,7 +78,12 @@ def model_with_weights(
     shape = (*size, 3)
     if path.suffix.lower() == ".keras":
         model = build(
-            spec, input_shape=shape, classes=classes, seed=seed, data_format="channels_last"
+            spec,
+            input_shape=shape,
+            classes=classes,
+            seed=seed,
+            dtype=dtype,
+            data_format="channels_last",
         )
         _copy_saved(model, path)
         return model
@@ -82,6 +93,7 @@ def model_with_weights(
         input_shape=shape,
         classes=classes,
         seed=seed,
+        dtype=dtype,
         convention=layout.name,
         data_format="channels_last",
     )

@@ -1,34 +1,31 @@
-"""A network as a function of the images and of how batch norm normalises, on TensorFlow.
+"""A network as a function of the images and of how batch norm normalises.
 
 Training, batch-norm statistics and evaluation walk the same layers and differ in the batch norms
-alone, so these are an argument here. The layers that make most of a network are applied without
-Keras's calls around them: tracing costs about half a millisecond an operation, which decides the
-fixed cost of a short run. Every other layer is called as it is. Tests hold the result equal to
-the model's own.
+alone, so these are an argument here; how other layers are applied is the backend's. Tests hold
+the result equal to the model's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
-
-from ...regnet.convolutions.grouped import convolve
-from ...regnet.networks.layers import GroupedConv2D, PointwiseConv2D
 
 Tensor = Any
 Normalise = Callable[[keras.layers.BatchNormalization, Tensor], Tensor]
+Apply = Callable[[keras.layers.Layer, list[Tensor]], Tensor]
 
 
 class Forward:
     """The functional model ``model``, every layer of which is used once.
 
-    ``norms`` are its batch norms in the order in which they are met.
+    ``norms`` are its batch norms in the order in which they are met; ``apply`` is how a backend
+    applies the other layers.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, apply: Apply) -> None:
+        self._apply = apply
         self._source = id(model.inputs[0])
         self._result = id(model.outputs[0])
         self._calls = [
@@ -50,91 +47,8 @@ class Forward:
             if isinstance(layer, keras.layers.BatchNormalization):
                 values[result] = normalise(layer, inputs[0])
             else:
-                values[result] = _apply(layer, inputs)
+                values[result] = self._apply(layer, inputs)
         return values[self._result]
-
-
-class BatchMoments:
-    """Batch norm by the moments of the batch, which are kept, as training does.
-
-    ``moments`` collects (mean, variance) of each batch norm; the variance is the unbiased one. A
-    frozen layer normalises by its moving statistics, which are its moments.
-    """
-
-    def __init__(self) -> None:
-        self.moments: list[tuple[Tensor, Tensor]] = []
-        self._none = tf.constant([], dtype="float32")
-
-    def __call__(self, layer: keras.layers.BatchNormalization, x: Tensor) -> Tensor:
-        """Return x normalised over the batch, scaled and shifted by the layer's weights."""
-        learns = bool(layer.trainable)
-        given = (self._none, self._none)
-        if not learns:
-            given = (read(layer.moving_mean), read(layer.moving_variance))
-        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=x,
-            scale=read(layer.gamma),
-            offset=read(layer.beta),
-            mean=given[0],
-            variance=given[1],
-            epsilon=layer.epsilon,
-            is_training=learns,
-        )
-        self.moments.append((mean, variance) if learns else given)
-        return y
-
-
-class FixedScales:
-    """Batch norm as one scale and one offset a channel, computed beforehand.
-
-    ``scales`` and ``offsets`` hold those of all batch norms one after the other.
-    """
-
-    def __init__(self, channels: Sequence[int], scales: Tensor, offsets: Tensor) -> None:
-        parts = tf.split(scales, channels), tf.split(offsets, channels)
-        self._parts = iter(list(zip(*parts, strict=True)))
-
-    def __call__(self, layer: keras.layers.BatchNormalization, x: Tensor) -> Tensor:
-        """Return x times the scale plus the offset of the next batch norm."""
-        scale, offset = next(self._parts)
-        if x.dtype != scale.dtype:  # mixed precision: batch norm stays in float32
-            return tf.cast(tf.cast(x, scale.dtype) * scale + offset, x.dtype)
-        return tf.raw_ops.AddV2(x=tf.raw_ops.Mul(x=x, y=scale), y=offset)
-
-
-def _apply(layer: keras.layers.Layer, inputs: list[Tensor]) -> Tensor:
-    if isinstance(layer, GroupedConv2D) and _is_plain_grouped(layer):
-        kernel, strides = read(layer.kernel), layer.strides
-        return convolve(inputs[0], kernel, strides, layer.groups, layer.padding)
-    if isinstance(layer, PointwiseConv2D) and _is_plain(layer):
-        return convolve(inputs[0], read(layer.kernel), layer.strides[0], layer.groups)
-    if type(layer) is keras.layers.ReLU and _is_plain_relu(layer):
-        return tf.raw_ops.Relu(features=inputs[0])
-    if type(layer) is keras.layers.Add and len(inputs) == 2:
-        return tf.raw_ops.AddV2(x=inputs[0], y=inputs[1])
-    return layer(inputs if len(inputs) > 1 else inputs[0])
-
-
-def _is_plain_grouped(layer: GroupedConv2D) -> bool:
-    return not layer.use_bias and layer.compute_dtype == layer.variable_dtype
-
-
-def _is_plain(layer: keras.layers.Conv2D) -> bool:
-    plain = not layer.use_bias and layer.activation is keras.activations.linear
-    return plain and layer.compute_dtype == layer.variable_dtype
-
-
-def _is_plain_relu(layer: keras.layers.ReLU) -> bool:
-    return layer.max_value is None and not layer.negative_slope and not layer.threshold
-
-
-def read(variable: keras.Variable) -> Tensor:
-    """Return the value of a Keras variable by one operation, on TensorFlow.
-
-    A tape that is to see it must watch the variable: it does not notice this read by itself.
-    """
-    resource = variable.value.handle  # type: ignore[union-attr]
-    return tf.raw_ops.ReadVariableOp(resource=resource, dtype=variable.dtype)
 
 
 def _as_list(x: Any) -> list[Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ import numpy as np
 
 from ..data.batches import Evaluation, TrainingBatches
 from ..recipes.recipe import Recipe
+from .accelerator import Hardware, xla_pays
+from .backends.seam import Batch, Layout, Place, current_backend
 from .checkpoints import (
     Keep,
     Paused,
@@ -25,7 +28,6 @@ from .checkpoints import (
 from .evaluation import Tally
 from .memory import memory_is_named
 from .precise_bn import Moments, assign_moments, average_moments, scales_and_offsets
-from .steps import Steps
 
 if TYPE_CHECKING:
     from ..data.stream_batches import StreamBatches
@@ -66,20 +68,33 @@ class Loop:
         recipe: Recipe,
         batches: TrainingBatches | StreamBatches,
         on_epoch: OnEpoch | None,
-        keep: Keep | None = None,
+        keep: Keep | None,
+        place: Place,
+        hardware: Hardware,
     ) -> None:
         self.recipe = recipe
         self.batches = batches
         self.on_epoch = on_epoch
         self.keep = keep
         self.data = batches.data
-        self.validation = Evaluation(self.data, "val")
-        shape = (recipe.batch_size, *self.data.image_size, 3)
-        self.functions = Steps(model, recipe, shape, self.validation.shape, self.data.classes)
+        self.validation = Evaluation(self.data, "val", multiple=len(place))
+        self.together = min(hardware.steps_per_execution, batches.steps)
+        layout = Layout(
+            batch=(recipe.batch_size, *self.data.image_size, 3),
+            evaluation=self.validation.shape,
+            classes=self.data.classes,
+            xla=xla_pays(hardware, place, recipe.epochs * batches.steps),
+            together=self.together,
+        )
+        self.is_compiled = layout.xla
+        with memory_is_named(recipe):
+            self.functions = current_backend().Steps(model, recipe, layout, place)
         self.progress = Progress()
         self.reason = ""
         self.step_seconds: list[float] = []
         self.evaluation_seconds = 0.0
+        self.final_error: float | None = None  # of the best epoch's weights, with patience
+        self._best: list[np.ndarray] | None = None
         self._identity: dict[str, Any] = {}
         self._signals: list[int] = []
         self._kept_at = time.monotonic()
@@ -95,10 +110,14 @@ class Loop:
         if self.keep is None:
             return
         self._identity = identity
-        found = load_checkpoint(self.keep.checkpoint, identity, self.functions.shapes)
+        shapes = self.functions.shapes
+        copies = 2 if self.recipe.patience else 1
+        found = load_checkpoint(self.keep.checkpoint, identity, shapes * copies)
         if found is not None:
             self.progress, arrays = found
-            self.functions.set_state(arrays)
+            self.functions.set_state(arrays[: len(shapes)])
+            if self.recipe.patience and self.progress.history:
+                self._best = arrays[len(shapes) :]
 
     def all_epochs(self) -> None:
         """Train until the recipe, patience or a loss that is not finite ends it.
@@ -110,10 +129,13 @@ class Loop:
         """
         if self.keep is None:
             self._epochs()
+            self._take_best()
+            self.functions.release()
             return
         with asked_to_stop() as self._signals:
             try:
                 self._epochs()
+                self._take_best()
             except _AskedToStop:
                 self._write(self.keep)
                 raise Stopped(self.keep.checkpoint, self._signals[0]) from None
@@ -122,6 +144,7 @@ class Loop:
                 raise
             if not self.reason:
                 self._write(self.keep)
+        self.functions.release()
 
     def _epochs(self) -> None:
         progress = self.progress
@@ -144,28 +167,42 @@ class Loop:
         progress = self.progress
         before = time.perf_counter()
         with memory_is_named(self.recipe):
-            for images, target in self.batches.epoch(epoch, progress.step):
-                rate = self.recipe.learning_rate(epoch, progress.step / self.batches.steps)
-                loss = float(self.functions.train(images, target, np.float32(rate)))
-                progress.steps_done += 1
-                progress.step += 1
+            for batches in _groups(self.batches.epoch(epoch, progress.step), self.together):
+                losses, rates = self._do_steps(epoch, batches)
                 after = time.perf_counter()
-                self.step_seconds.append(after - before)
+                self.step_seconds += [(after - before) / len(losses)] * len(losses)
                 progress.seconds += after - before
                 before = after
-                if not math.isfinite(loss):
-                    self._diverged(f"loss {loss}", rate)
-                    return
-                progress.losses += loss
+                for loss, rate in zip(losses, rates, strict=True):
+                    progress.steps_done += 1
+                    progress.step += 1
+                    if not math.isfinite(loss):
+                        self._diverged(f"loss {loss}", rate)
+                        return
+                    progress.losses += loss
                 self._keep_if_due()
+
+    def _do_steps(
+        self, epoch: int, batches: Sequence[Batch]
+    ) -> tuple[Sequence[float], Sequence[float]]:
+        """Do a step for each batch; return losses and rates."""
+        rates = [
+            self.recipe.learning_rate(epoch, (self.progress.step + i) / self.batches.steps)
+            for i in range(len(batches))
+        ]
+        if len(batches) > 1 and len(batches) == self.together:
+            return self.functions.train_together(batches, rates).tolist(), rates
+        losses = [
+            float(self.functions.train(*batch, np.float32(rate)))
+            for batch, rate in zip(batches, rates, strict=True)
+        ]
+        return losses, rates
 
     def _finish_epoch(self, epoch: int) -> None:
         """Evaluate, record the epoch and go to the next."""
         progress, rate = self.progress, self.recipe.learning_rate(self.progress.epoch)
-        last = epoch + 1 == self.recipe.epochs
+        last = epoch + 1 == self.recipe.epochs and not self.recipe.patience
         error = self._evaluate(epoch, last=last)
-        if not last and math.isfinite(error) and self._ends_early(error):
-            error = self._evaluate(epoch, last=True)
         if not math.isfinite(error):
             self._diverged("validation logits not finite", rate)
             return
@@ -177,15 +214,20 @@ class Loop:
             "seconds": progress.seconds,
             "images_per_second": self.batches.steps * self.recipe.batch_size / progress.seconds,
         }
+        if self.recipe.patience and error < min(progress.errors, default=math.inf):
+            self._best = self.functions.state()
         progress.history.append(record)
         progress.epoch, progress.step = epoch + 1, 0
         progress.losses = progress.seconds = 0.0
         if self.keep is not None and self.keep.on_history is not None:
             self.keep.on_history(progress.history)
 
-    def _ends_early(self, error: float) -> bool:
-        errors, patience = [*self.progress.errors, error], self.recipe.patience
-        return bool(patience) and len(errors) - 1 - int(np.argmin(errors)) >= patience
+    def _take_best(self) -> None:
+        """With patience, go back to the best epoch's weights and evaluate them for good."""
+        if self._best is None or self.reason:
+            return
+        self.functions.set_state(self._best)
+        self.final_error = self._evaluate(int(np.argmin(self.progress.errors)), last=True)
 
     def _evaluate(self, epoch: int, *, last: bool) -> float:
         """Return the validation error; the last evaluation leaves its statistics in the model."""
@@ -220,7 +262,10 @@ class Loop:
             raise _AskedToStop
 
     def _write(self, keep: Keep) -> None:
-        save_checkpoint(keep.checkpoint, self._identity, self.progress, self.functions.state())
+        arrays = self.functions.state()
+        if self.recipe.patience:
+            arrays = [*arrays, *(self._best or arrays)]
+        save_checkpoint(keep.checkpoint, self._identity, self.progress, arrays)
         self._kept_at = time.monotonic()
 
     def _diverged(self, what: str, rate: float) -> None:
@@ -250,3 +295,10 @@ class Loop:
             steps=steps,
             evaluation=self.evaluation_seconds,
         )
+
+
+def _groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+    """Yield the batches ``size`` at a time, the last ones fewer."""
+    iterator = iter(batches)
+    while group := list(itertools.islice(iterator, size)):
+        yield group

@@ -38,12 +38,19 @@ def halved(recipe: Recipe) -> Recipe | None:
 
 @contextmanager
 def memory_is_named(recipe: Recipe) -> Generator[None]:
-    """Raise `OutOfMemory` for TensorFlow's and Python's own errors of this kind."""
+    """Raise `OutOfMemory` for the errors of this kind of TensorFlow, JAX and Python."""
     try:
         yield
-    except MemoryError as error:
-        raise OutOfMemory(recipe) from error
     except Exception as error:
-        if type(error).__name__ != "ResourceExhaustedError":
+        if not _is_of_memory(error):
             raise
         raise OutOfMemory(recipe) from error
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether an error is one, by its name: neither backend need be there."""
+    if isinstance(error, MemoryError):
+        return True
+    name = type(error).__name__
+    xla = name in ("JaxRuntimeError", "XlaRuntimeError", "InternalError")
+    return name == "ResourceExhaustedError" or (xla and "RESOURCE_EXHAUSTED" in str(error))

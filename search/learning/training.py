@@ -1,6 +1,6 @@
 """Train one network: a traced step of our own, honest validation errors, nothing random left.
 
-The same seed, recipe, data, versions and threads give the same weights bit for bit. The
+The same seed, recipe, data, versions, hardware and threads give the same weights bit for bit. The
 learning rate changes by epoch and batch-norm statistics are made precise before every
 evaluation, both as pycls. A loss that is not finite ends the run as ``diverged``.
 """
@@ -23,13 +23,14 @@ from ..data.batches import training_batches
 from ..data.datasets import Dataset
 from ..data.sources.streams import StreamedDataset
 from ..recipes.recipe import Recipe
-from .accelerator import prepare_runtime, require_tensorflow
+from .accelerator import Hardware, choose_place, prepare_runtime, require_multiple
 from .checkpoints import Keep
 from .evaluation import chance_error
 from .fine_tuning import Start, freeze
 from .loop import Loop, OnEpoch, Timing
 
 logger = logging.getLogger("regnet_ds")
+EVERYTHING = Hardware()
 SIZES = ("flops", "params", "acts")  # of a record, which follow from the rest
 
 
@@ -40,8 +41,8 @@ class Result:
     Attributes
     ----------
     error
-        Top-1 error on the validation split at the end, in percent; the error of guessing where
-        the training diverged.
+        Top-1 error of the model on the validation split, in percent; the error of guessing where
+        the training diverged. With patience the model is that of the best epoch.
     errors
         The same after each epoch.
     best_epoch
@@ -55,7 +56,9 @@ class Result:
     steps
         Steps done.
     threads
-        Threads that TensorFlow used; ``note`` says where they are not those asked for.
+        Threads that the backend used; ``note`` says where they are not those asked for.
+    devices
+        On which it ran, such as ``8 tpu``; ``xla`` says whether the step was compiled.
     recipe
         The recipe as the data set allowed it.
     model
@@ -75,6 +78,8 @@ class Result:
     steps: int
     threads: int
     note: str
+    devices: str
+    xla: bool
     recipe: Recipe
     model: keras.Model = field(compare=False, repr=False)
     test_error: float | None = None
@@ -90,6 +95,7 @@ def train(
     on_epoch: OnEpoch | None = None,
     keep: Keep | None = None,
     start: Start | None = None,
+    hardware: Hardware = EVERYTHING,
 ) -> Result:
     """Train a network and return how it went.
 
@@ -104,7 +110,7 @@ def train(
     seed
         Decides the initial weights, the order of the images and their augmentation.
     threads
-        TensorFlow's, within and between operations; set when the process first uses it.
+        TensorFlow's, within and between operations (JAX uses all); set at its first use.
     on_epoch
         Called after every epoch with its number from 1 and its error; may raise to stop.
     keep
@@ -112,17 +118,21 @@ def train(
         SIGTERM and Ctrl-C leave a checkpoint and raise `checkpoints.Stopped`.
     start
         A model to begin with, and what of it is frozen, in place of initial weights.
+    hardware
+        Devices, precision and compilation; every device of the best kind if nothing is said.
 
     Raises
     ------
     ValueError
-        If the batch is larger than the training split, the images are too small for the network,
-        the checkpoint is of another training, memory does not suffice (`OutOfMemory`), data are
-        damaged or Keras runs on another backend than TensorFlow.
+        If the batch is larger than the training split or no multiple of the devices, the images
+        are too small for the network, the checkpoint is of another training, memory does not
+        suffice (`OutOfMemory`), data are damaged, the devices are missing or Keras runs on another
+        backend than TensorFlow or JAX.
     """
-    require_tensorflow()
     began = time.perf_counter()
     actual_threads, note = prepare_runtime(threads)
+    place = choose_place(hardware)
+    require_multiple(recipe.batch_size, len(place))
     recipe = _narrowed(recipe, data)
     batches = training_batches(data, recipe, seed)
     height, width = data.image_size
@@ -132,21 +142,26 @@ def train(
             input_shape=(height, width, 3),
             classes=data.classes,
             seed=seed,
+            dtype=hardware.policy,
             data_format="channels_last",
         )
     else:
         model = start.model
         freeze(model, start.freeze_until)
     built = time.perf_counter()
-    loop = Loop(model, recipe, batches, on_epoch, keep)
+    loop = Loop(model, recipe, batches, on_epoch, keep, place, hardware)
     if keep is not None:
         frozen = start.freeze_until if start else None
-        loop.resume(_identity(spec, recipe, data, seed, frozen))
+        identity = _identity(spec, recipe, data, seed, frozen)
+        if hardware.precision != "float32":
+            identity["precision"] = hardware.precision
+        loop.resume(identity)
     loop.all_epochs()
     seconds = time.perf_counter() - began
     errors = loop.progress.errors
+    error = errors[-1] if loop.final_error is None and errors else loop.final_error
     return Result(
-        error=chance_error(data.classes) if loop.reason else errors[-1],
+        error=chance_error(data.classes) if loop.reason or error is None else error,
         errors=tuple(errors),
         best_epoch=int(np.argmin(errors)) + 1 if errors else None,
         status=Status.DIVERGED if loop.reason else Status.COMPLETE,
@@ -157,6 +172,8 @@ def train(
         steps=loop.progress.steps_done,
         threads=actual_threads,
         note=note,
+        devices=f"{len(place)} {place.kind}",
+        xla=loop.is_compiled,
         recipe=recipe,
         model=model,
     )

@@ -67,15 +67,16 @@ def probe(
 
     from ...regnet import build
     from ..data.batches import training_batches
-    from ..learning.accelerator import prepare_runtime, require_tensorflow
+    from ..learning.accelerator import Hardware, choose_place, prepare_runtime
     from ..learning.loop import Loop
 
-    require_tensorflow()
     prepare_runtime(threads)
+    hardware = Hardware(devices=1)
+    place = choose_place(hardware)
     began = clock()
     height, width = data.image_size
     model = build(spec, input_shape=(height, width, 3), classes=data.classes, seed=0)
-    loop = Loop(model, recipe, training_batches(data, recipe, 0), None)
+    loop = Loop(model, recipe, training_batches(data, recipe, 0), None, None, place, hardware)
     times: list[float] = []
     epoch = 0
     while len(times) < PROBE:

@@ -126,6 +126,7 @@ def train_task(task: Task, report: Report) -> Outcome:
     from ...designspace import from_record
     from ..data.datasets import load_dataset
     from ..data.sources import places
+    from ..learning.accelerator import Hardware
     from ..learning.checkpoints import Keep, Stopped
     from ..learning.training import train
     from ..recipes.recipe import Recipe
@@ -144,6 +145,7 @@ def train_task(task: Task, report: Report) -> Outcome:
             threads=task.threads,
             on_epoch=report,
             keep=Keep(task.checkpoint) if task.checkpoint else None,
+            hardware=Hardware(devices=1),
         )
     except Stopped as stopped:  # its checkpoint is there: whoever goes on begins with it
         raise Interrupted from stopped

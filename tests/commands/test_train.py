@@ -199,7 +199,7 @@ def test_a_hook_follows_the_run(call, tmp_path, monkeypatch):
 
 def test_memory_that_ends_halves_the_batch_on_request(call, tmp_path, monkeypatch):
     import tensorflow as tf
-    from regnet_ds.search.learning.steps import Steps
+    from regnet_ds.search.learning.backends.on_tensorflow import Steps
 
     real = Steps.train
 
@@ -238,7 +238,7 @@ def test_doctor_says_what_is_there(call):
         (["train", *NETWORK, "--set", "batch_size=5000"], "larger than the 1077 training"),
         (["train", *NETWORK, "--set", "warmup_epochs=10"], "warmup_epochs must be below epochs"),
         (["train", *NETWORK, "--freeze-until", "s2"], "--freeze-until needs --weights"),
-        (["train", *NETWORK, "--accelerator", "gpu"], "TensorFlow sees no GPU here"),
+        (["train", *NETWORK, "--accelerator", "gpu"], "accelerator gpu: there is none here"),
         (["train", *NETWORK, "--accelerator", "tpu"], "accelerator tpu needs Keras on JAX"),
         (["train", *NETWORK, "--accelerator", "npu"], "auto, cpu, gpu, tpu, got 'npu'"),
         (["train", *NETWORK, "--weights", "none.keras"], "none.keras"),

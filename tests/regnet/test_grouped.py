@@ -162,7 +162,8 @@ def test_the_way_is_not_part_of_a_saved_layer():
 
 WITHOUT_ONEDNN = """
 import numpy as np, tensorflow as tf
-from regnet_ds.regnet import GroupedConv2D, grouped
+from regnet_ds.regnet import GroupedConv2D
+from regnet_ds.regnet.convolutions import grouped
 assert not grouped.grouped_gradients("float32")
 assert grouped.name_of_way() == "packed-24"
 layer, x = GroupedConv2D(24, groups=3), tf.ones((1, 4, 4, 24))

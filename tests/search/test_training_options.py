@@ -14,11 +14,14 @@ from regnet_ds.search.data.batches import training_batches
 from regnet_ds.search.data.datasets import load_dataset
 from regnet_ds.search.learning import memory
 from regnet_ds.search.learning.averages import MovingAverages
+from regnet_ds.search.learning.backends.on_tensorflow import Steps
+from regnet_ds.search.learning.backends.seam import Layout, Place
+from regnet_ds.search.learning.checkpoints import Keep
 from regnet_ds.search.learning.evaluation import Tally, evaluate, tally
 from regnet_ds.search.learning.fine_tuning import Start, freeze, model_with_weights, parts
+from regnet_ds.search.learning.loop import Loop
 from regnet_ds.search.learning.memory import OutOfMemory, halved
 from regnet_ds.search.learning.optimizer import make_optimizer
-from regnet_ds.search.learning.steps import Steps
 from regnet_ds.search.learning.training import train
 from regnet_ds.search.recipes.recipe import Recipe
 
@@ -35,7 +38,7 @@ def digits():
 def make_steps(recipe, model=None):
     model = model or build(SPEC, input_shape=(32, 32, 3), classes=10, data_format="channels_last")
     shape = (recipe.batch_size, 32, 32, 3)
-    return model, Steps(model, recipe, shape, shape, 10)
+    return model, Steps(model, recipe, Layout(shape, shape, 10), Place("cpu", ("CPU:0",)))
 
 
 def test_rates_by_step_pass_through_those_by_epoch():
@@ -79,7 +82,8 @@ def test_averages_follow_their_formula():
 def test_a_network_is_evaluated_with_its_averages(digits):
     plain = train(SPEC, PLAIN, digits)
     averaged = train(SPEC, replace(PLAIN, ema_decay=0.9), digits)
-    assert averaged.errors != plain.errors
+    pairs = zip(plain.model.trainable_variables, averaged.model.trainable_variables, strict=True)
+    assert all(not np.array_equal(a.numpy(), b.numpy()) for a, b in pairs)
     assert evaluate(averaged.model, digits, split="val") == pytest.approx(averaged.error, abs=0.3)
 
 
@@ -111,6 +115,27 @@ def test_patience_ends_a_training_with_precise_statistics(digits):
     done = train(SPEC, recipe, digits)
     assert len(done.errors) - done.best_epoch == 2 and len(done.errors) < 30
     assert evaluate(done.model, digits, split="val") == pytest.approx(done.error, abs=0.3)
+
+
+def test_patience_keeps_the_best_epochs_weights(digits, monkeypatch, tmp_path):
+    """Scripted errors: the second of four epochs is the best, and a resumed run finds it again."""
+    scripted, seen = [50.0, 40.0, 60.0, 60.0, 41.0, 41.0], []
+
+    def evaluate_by_script(self, epoch, *, last):
+        seen.append([array.copy() for array in self.functions.state()])
+        return scripted[len(seen) - 1]
+
+    monkeypatch.setattr(Loop, "_evaluate", evaluate_by_script)
+    recipe = replace(PLAIN, epochs=9, patience=2)
+    keep = Keep(str(tmp_path / "c.npz"))
+    done = train(SPEC, recipe, digits, keep=keep)
+    assert done.errors == (50, 40, 60, 60) and (done.best_epoch, done.error) == (2, 41)
+    again = train(SPEC, recipe, digits, keep=keep)
+    assert (again.errors, again.error, again.steps) == (done.errors, 41, done.steps)
+    for result in (done, again):
+        for ours, best in zip(result.model.get_weights(), seen[1], strict=False):
+            assert np.array_equal(ours, best)
+    assert any(not np.array_equal(a, b) for a, b in zip(seen[1], seen[3], strict=True))
 
 
 def test_frozen_parts_stay_and_the_rest_learns(digits):
