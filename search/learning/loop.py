@@ -93,6 +93,8 @@ class Loop:
         self.reason = ""
         self.step_seconds: list[float] = []
         self.evaluation_seconds = 0.0
+        self.final_error: float | None = None  # of the best epoch's weights, with patience
+        self._best: list[np.ndarray] | None = None
         self._identity: dict[str, Any] = {}
         self._signals: list[int] = []
         self._kept_at = time.monotonic()
@@ -108,10 +110,14 @@ class Loop:
         if self.keep is None:
             return
         self._identity = identity
-        found = load_checkpoint(self.keep.checkpoint, identity, self.functions.shapes)
+        shapes = self.functions.shapes
+        copies = 2 if self.recipe.patience else 1
+        found = load_checkpoint(self.keep.checkpoint, identity, shapes * copies)
         if found is not None:
             self.progress, arrays = found
-            self.functions.set_state(arrays)
+            self.functions.set_state(arrays[: len(shapes)])
+            if self.recipe.patience and self.progress.history:
+                self._best = arrays[len(shapes) :]
 
     def all_epochs(self) -> None:
         """Train until the recipe, patience or a loss that is not finite ends it.
@@ -123,11 +129,13 @@ class Loop:
         """
         if self.keep is None:
             self._epochs()
+            self._take_best()
             self.functions.release()
             return
         with asked_to_stop() as self._signals:
             try:
                 self._epochs()
+                self._take_best()
             except _AskedToStop:
                 self._write(self.keep)
                 raise Stopped(self.keep.checkpoint, self._signals[0]) from None
@@ -193,10 +201,8 @@ class Loop:
     def _finish_epoch(self, epoch: int) -> None:
         """Evaluate, record the epoch and go to the next."""
         progress, rate = self.progress, self.recipe.learning_rate(self.progress.epoch)
-        last = epoch + 1 == self.recipe.epochs
+        last = epoch + 1 == self.recipe.epochs and not self.recipe.patience
         error = self._evaluate(epoch, last=last)
-        if not last and math.isfinite(error) and self._ends_early(error):
-            error = self._evaluate(epoch, last=True)
         if not math.isfinite(error):
             self._diverged("validation logits not finite", rate)
             return
@@ -208,15 +214,20 @@ class Loop:
             "seconds": progress.seconds,
             "images_per_second": self.batches.steps * self.recipe.batch_size / progress.seconds,
         }
+        if self.recipe.patience and error < min(progress.errors, default=math.inf):
+            self._best = self.functions.state()
         progress.history.append(record)
         progress.epoch, progress.step = epoch + 1, 0
         progress.losses = progress.seconds = 0.0
         if self.keep is not None and self.keep.on_history is not None:
             self.keep.on_history(progress.history)
 
-    def _ends_early(self, error: float) -> bool:
-        errors, patience = [*self.progress.errors, error], self.recipe.patience
-        return bool(patience) and len(errors) - 1 - int(np.argmin(errors)) >= patience
+    def _take_best(self) -> None:
+        """With patience, go back to the best epoch's weights and evaluate them for good."""
+        if self._best is None or self.reason:
+            return
+        self.functions.set_state(self._best)
+        self.final_error = self._evaluate(int(np.argmin(self.progress.errors)), last=True)
 
     def _evaluate(self, epoch: int, *, last: bool) -> float:
         """Return the validation error; the last evaluation leaves its statistics in the model."""
@@ -251,7 +262,10 @@ class Loop:
             raise _AskedToStop
 
     def _write(self, keep: Keep) -> None:
-        save_checkpoint(keep.checkpoint, self._identity, self.progress, self.functions.state())
+        arrays = self.functions.state()
+        if self.recipe.patience:
+            arrays = [*arrays, *(self._best or arrays)]
+        save_checkpoint(keep.checkpoint, self._identity, self.progress, arrays)
         self._kept_at = time.monotonic()
 
     def _diverged(self, what: str, rate: float) -> None:

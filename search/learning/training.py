@@ -41,8 +41,8 @@ class Result:
     Attributes
     ----------
     error
-        Top-1 error on the validation split at the end, in percent; the error of guessing where
-        the training diverged.
+        Top-1 error of the model on the validation split, in percent; the error of guessing where
+        the training diverged. With patience the model is that of the best epoch.
     errors
         The same after each epoch.
     best_epoch
@@ -159,8 +159,9 @@ def train(
     loop.all_epochs()
     seconds = time.perf_counter() - began
     errors = loop.progress.errors
+    error = errors[-1] if loop.final_error is None and errors else loop.final_error
     return Result(
-        error=chance_error(data.classes) if loop.reason else errors[-1],
+        error=chance_error(data.classes) if loop.reason or error is None else error,
         errors=tuple(errors),
         best_epoch=int(np.argmin(errors)) + 1 if errors else None,
         status=Status.DIVERGED if loop.reason else Status.COMPLETE,

@@ -99,7 +99,8 @@ class Recipe:
     clip_norm
         Largest norm of all gradients together; 0 is off.
     patience
-        Epochs without a lower validation error after which training stops; 0 is off.
+        Epochs without a lower validation error after which training stops; the best epoch's
+        weights are kept. 0 is off.
 
     Raises
     ------

@@ -16,8 +16,10 @@ from regnet_ds.search.learning import memory
 from regnet_ds.search.learning.averages import MovingAverages
 from regnet_ds.search.learning.backends.on_tensorflow import Steps
 from regnet_ds.search.learning.backends.seam import Layout, Place
+from regnet_ds.search.learning.checkpoints import Keep
 from regnet_ds.search.learning.evaluation import Tally, evaluate, tally
 from regnet_ds.search.learning.fine_tuning import Start, freeze, model_with_weights, parts
+from regnet_ds.search.learning.loop import Loop
 from regnet_ds.search.learning.memory import OutOfMemory, halved
 from regnet_ds.search.learning.optimizer import make_optimizer
 from regnet_ds.search.learning.training import train
@@ -113,6 +115,27 @@ def test_patience_ends_a_training_with_precise_statistics(digits):
     done = train(SPEC, recipe, digits)
     assert len(done.errors) - done.best_epoch == 2 and len(done.errors) < 30
     assert evaluate(done.model, digits, split="val") == pytest.approx(done.error, abs=0.3)
+
+
+def test_patience_keeps_the_best_epochs_weights(digits, monkeypatch, tmp_path):
+    """Scripted errors: the second of four epochs is the best, and a resumed run finds it again."""
+    scripted, seen = [50.0, 40.0, 60.0, 60.0, 41.0, 41.0], []
+
+    def evaluate_by_script(self, epoch, *, last):
+        seen.append([array.copy() for array in self.functions.state()])
+        return scripted[len(seen) - 1]
+
+    monkeypatch.setattr(Loop, "_evaluate", evaluate_by_script)
+    recipe = replace(PLAIN, epochs=9, patience=2)
+    keep = Keep(str(tmp_path / "c.npz"))
+    done = train(SPEC, recipe, digits, keep=keep)
+    assert done.errors == (50, 40, 60, 60) and (done.best_epoch, done.error) == (2, 41)
+    again = train(SPEC, recipe, digits, keep=keep)
+    assert (again.errors, again.error, again.steps) == (done.errors, 41, done.steps)
+    for result in (done, again):
+        for ours, best in zip(result.model.get_weights(), seen[1], strict=False):
+            assert np.array_equal(ours, best)
+    assert any(not np.array_equal(a, b) for a, b in zip(seen[1], seen[3], strict=True))
 
 
 def test_frozen_parts_stay_and_the_rest_learns(digits):

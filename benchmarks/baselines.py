@@ -1,0 +1,129 @@
+"""Question: is the error of a trained network right? Beside timm's twin and a classical method.
+
+RegNetX-200MF on digits or mnist5k at 32 px, without augmentation, by this package and by timm on
+PyTorch with the same recipe (SGD with Nesterov, coupled decay, cosine by epoch, precise batch
+norm at the end), several seeds; and scikit-learn's support vector machine on the same split.
+Prints test errors in percent.
+
+Run: python benchmarks/baselines.py PYTHON_WITH_TIMM [--data digits] [--epochs 20] [--seeds 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+MODEL, TWIN = "RegNetX-200MF", "regnetx_002"
+PEER = """
+import json, math, sys
+import numpy as np, timm, torch
+path, recipe, name, seeds = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+torch.set_num_threads(1)
+with np.load(path) as file:
+    parts = {key: torch.from_numpy(file[key]) for key in file.files}
+x, y = parts["train_x"].permute(0, 3, 1, 2).contiguous(), parts["train_y"]
+n, size = len(x), recipe["batch_size"]
+for seed in range(seeds):
+    torch.manual_seed(seed)
+    model = timm.create_model(name, num_classes=10)
+    optimizer = torch.optim.SGD(model.parameters(), recipe["lr"], recipe["momentum"],
+                                nesterov=True, weight_decay=recipe["weight_decay"])
+    for epoch in range(recipe["epochs"]):
+        rate = recipe["lr"] * 0.5 * (1 + math.cos(math.pi * epoch / recipe["epochs"]))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        order = torch.randperm(n)
+        for start in range(0, n - size + 1, size):
+            rows = order[start:start + size]
+            loss = torch.nn.functional.cross_entropy(model(x[rows]), y[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.reset_running_stats()
+            layer.momentum = None
+    with torch.no_grad():
+        for start in range(0, n - size + 1, size):
+            model(x[start:start + size])
+        model.eval()
+        wrong = (model(parts["test_x"].permute(0, 3, 1, 2)).argmax(1) != parts["test_y"])
+    print(100 * float(wrong.double().mean()), flush=True)
+"""
+
+
+def ours(data: Any, recipe: Any, seeds: int) -> list[float]:
+    """Return test errors of this package."""
+    from regnet_ds.regnet import canonical
+    from regnet_ds.search import evaluate, train
+
+    spec = canonical(MODEL)
+    return [
+        evaluate(train(spec, recipe, data, seed=seed).model, data, split="test")
+        for seed in range(seeds)
+    ]
+
+
+def peers(data: Any, recipe: Any, seeds: int, python: str) -> list[float]:
+    """Return test errors of timm's twin."""
+    from regnet_ds.search.data.batches import normalise
+
+    parts = {}
+    for part in ("train", "test"):
+        split = data.split(part)
+        parts |= {f"{part}_x": normalise(split.floats(), data), f"{part}_y": split.labels}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "parts.npz"
+        np.savez(path, **parts)
+        program = [python, "-c", PEER, str(path), json.dumps(recipe.to_dict()), TWIN, str(seeds)]
+        done = subprocess.run(program, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return [float(line) for line in done.stdout.split()]
+
+
+def classical(data: Any) -> float:
+    """Return the test error of scikit-learn's support vector machine, its usual settings."""
+    from sklearn.svm import SVC
+
+    def flat(part: str) -> np.ndarray:
+        return data.split(part).floats()[..., 0].reshape(len(data.split(part)), -1)
+
+    machine = SVC().fit(flat("train"), data.train.labels)
+    return 100 * float(np.mean(machine.predict(flat("test")) != data.test.labels))
+
+
+def main() -> None:
+    """Read the options and run."""
+    from regnet_ds.search import Recipe, load_dataset
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("python")
+    parser.add_argument("--data", default="digits")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=3)
+    args = parser.parse_args()
+    data = load_dataset(args.data)
+    plain = {"area_factor": 1.0, "flip": False, "pca_std": 0.0}
+    recipe = Recipe(epochs=args.epochs, batch_size=64, lr=0.05, **plain)
+    print(f"{args.data}: support vector machine {classical(data):.2f}%", flush=True)
+    for name, errors in (
+        ("timm", peers(data, recipe, args.seeds, args.python)),
+        ("ours", ours(data, recipe, args.seeds)),
+    ):
+        spread = statistics.stdev(errors) if len(errors) > 1 else 0.0
+        listed = ", ".join(f"{error:.2f}" for error in errors)
+        print(f"{name}: {statistics.mean(errors):.2f}% +- {spread:.2f} ({listed})", flush=True)
+
+
+if __name__ == "__main__":
+    main()
