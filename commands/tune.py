@@ -64,6 +64,10 @@ def tune(
     epochs: Epochs = None,
     fields: Fields = None,
     seed: shared.Seed = 0,
+    confirm: Annotated[
+        int | None,
+        typer.Option(min=3, help="Seeds with which the gain is measured, on the test split."),
+    ] = None,
     executor: Executor = "local",
     address: Address = None,
     resources: Resources = None,
@@ -115,6 +119,18 @@ def tune(
             cluster=cluster,
             on_progress=lambda one, counts, lowest: show(_title(one, lowest), counts, trials),
         )
+        if done and confirm is not None:
+            from ..search.sizes.gain import confirm as confirm_sizes
+
+            done = confirm_sizes(
+                storage,
+                [f"{name}/{size.model}" for size in ascending(sizes, settings)],
+                confirm,
+                workers,
+                trainer=trainer or DEFAULT_TRAINER,
+                cluster=cluster,
+                on_progress=lambda one, counts: show(one, counts, sum(counts.values())),
+            )
     columns = _results(storage, name, ascending(sizes, settings))
     if columns:
         shared.emit(columns, format, out)
@@ -175,15 +191,18 @@ def _results(storage: str, name: str, sizes: list[Size]) -> dict[str, list[Any]]
     """Return one row a size that has a result."""
     from ..analysis.storages.storage import open_storage
     from ..search.queue.executors import existing
+    from ..search.sizes.gain import gain_of
     from ..search.sizes.tuned import best_recipe, has_result
     from ..search.sizes.tuning import ORIGIN
 
-    studies = existing(open_storage(storage, create=False), [f"{name}/{s.model}" for s in sizes])
+    storage_open = open_storage(storage, create=False)
+    studies = existing(storage_open, [f"{name}/{s.model}" for s in sizes])
     rows: list[dict[str, Any]] = []
     for study in filter(has_result, studies):
         best = best_recipe(study)
         trials = study.get_trials(deepcopy=False)
         fields = best.recipe.to_dict()
+        gain = gain_of(storage_open, study, best.trial)
         first = trials[0].values
         rows.append(
             {
@@ -195,10 +214,12 @@ def _results(storage: str, name: str, sizes: list[Size]) -> dict[str, list[Any]]
                 "trial": best.trial,
                 "origin": trials[best.trial].user_attrs[ORIGIN],
                 **{key: fields[key] for key in trials[0].params},
+                **({} if gain is None else gain.columns()),
                 "study": best.study,
             }
         )
-    return {key: [row[key] for row in rows] for key in rows[0]} if rows else {}
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return {key: [row.get(key) for row in rows] for key in keys}
 
 
 def register(app: typer.Typer) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,10 +16,12 @@ from .leases import PRIVATE
 
 UNTIL = PRIVATE + "until"  # of a trial that pauses: the epoch after which it is told as pruned
 SAVE = PRIVATE + "save"  # of a trial whose model is kept
+TEST = PRIVATE + "test"  # of a trial whose test error is read, after every decision
 FOLDER = PRIVATE + "folder"  # of a study that keeps checkpoints and models: where
 SETTINGS = PRIVATE + "settings"  # of a trial that differs from its study's
 TUNING = "tuning"
 SEARCH = "search"
+GAIN = "gain"
 POPULATION = "population"
 DEFAULT_TRAINER = "regnet_ds.search.queue.tasks:train_task"
 
@@ -34,6 +36,7 @@ class Task:
 
     ``until`` is the epoch after which it pauses (0: never), ``checkpoint`` the file in which it
     is kept meanwhile, ``model`` the file for the trained network; "" for neither.
+    ``test``: read the test error.
     """
 
     trial: int
@@ -48,6 +51,7 @@ class Task:
     until: int = 0
     checkpoint: str = ""
     model: str = ""
+    test: bool = False
 
 
 class Outcome(Protocol):
@@ -97,6 +101,7 @@ def task_of(settings: Mapping[str, Any], trial: FrozenTrial) -> Task:
         until=attrs.get(UNTIL, 0),
         checkpoint=checkpoint,
         model=checkpoint.removesuffix(".npz") + ".keras" if attrs.get(SAVE) else "",
+        test=attrs.get(TEST, False),
     )
 
 
@@ -146,6 +151,10 @@ def train_task(task: Task, report: Report) -> Outcome:
         raise Interrupted from stopped
     if task.model:
         _write_model(task.model, result.model)
+    if task.test:
+        from ..learning.evaluation import evaluate
+
+        return replace(result, test_error=evaluate(result.model, data, split="test"))
     return result
 
 

@@ -15,6 +15,7 @@ from ...analysis.storages.storage import load_study, open_storage
 from ..queue.claims import trials_in
 from ..queue.tasks import TUNING
 from ..recipes.recipe import Recipe
+from .gain import gain_of
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ def tuned_recipes(url: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     """Return what the tuning studies of a storage found, by model name.
 
     Each is a mapping with ``recipe`` (its fields), ``study``, ``trial``, ``error`` (percent,
-    validation), ``data`` and ``resolution``; of several studies of one model, that of the lowest
-    error.
+    validation), ``data`` and ``resolution``, and what `Gain.columns` has where the gain was
+    confirmed; of several studies of one model, that of the lowest error.
 
     Raises
     ------
@@ -70,6 +71,7 @@ def tuned_recipes(url: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     """
     storage = open_storage(url, create=False)
     found: dict[str, Tuned] = {}
+    gains: dict[str, dict[str, Any]] = {}
     for frozen in storage.get_all_studies():
         if frozen.user_attrs.get("kind") != TUNING:
             continue
@@ -79,6 +81,8 @@ def tuned_recipes(url: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
         tuned = best_recipe(study)
         if tuned.model not in found or tuned.error < found[tuned.model].error:
             found[tuned.model] = tuned
+            gain = gain_of(storage, study, tuned.trial)
+            gains[tuned.model] = {} if gain is None else gain.columns()
     if not found:
         raise ValueError(f"{os.fspath(url)} holds no result of tuning: run regnet-ds tune first")
     return {
@@ -89,6 +93,7 @@ def tuned_recipes(url: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
             "error": tuned.error,
             "data": tuned.data,
             "resolution": tuned.resolution,
+            **gains[model],
         }
         for model, tuned in found.items()
     }
