@@ -6,7 +6,7 @@ norm at the end) and the same start (the last batch norm of a block at 0, timm's
 decides most in so short a training: --plain starts both at 1), several seeds; and scikit-learn's support vector machine on the same split.
 Prints test errors in percent.
 
-Run: python benchmarks/baselines.py PYTHON_WITH_TIMM [--data digits] [--epochs 20] [--seeds 3]
+Run: python benchmarks/baselines.py PYTHON_WITH_TIMM [--data digits] [--epochs 20] [--plain]
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ x, y = parts["train_x"].permute(0, 3, 1, 2).contiguous(), parts["train_y"]
 n, size = len(x), recipe["batch_size"]
 for seed in range(seeds):
     torch.manual_seed(seed)
-    model = timm.create_model(name, num_classes=10, zero_init_last=bool(sys.argv[5]))
+    model = timm.create_model(name, num_classes=10,
+                              zero_init_last=bool(sys.argv[5]))
     optimizer = torch.optim.SGD(model.parameters(), recipe["lr"], recipe["momentum"],
                                 nesterov=True, weight_decay=recipe["weight_decay"])
     for epoch in range(recipe["epochs"]):
