@@ -3,7 +3,8 @@
 RegNetX-200MF on digits or mnist5k at 32 px, without augmentation, by this package and by timm on
 PyTorch with the same recipe (SGD with Nesterov, coupled decay, cosine by epoch, precise batch
 norm at the end) and the same start (the last batch norm of a block at 0, timm's default, which
-decides most in so short a training: --plain starts both at 1), several seeds; and scikit-learn's support vector machine on the same split.
+decides most in so short a training: --plain starts both at 1), several seeds; and
+scikit-learn's support vector machine on the same split.
 Prints test errors in percent.
 
 Run: python benchmarks/baselines.py PYTHON_WITH_TIMM [--data digits] [--epochs 20] [--plain]
