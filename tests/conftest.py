@@ -16,6 +16,9 @@ from types import ModuleType
 
 import pytest
 
+# Before TensorFlow, which imports JAX where it is installed, which sets 1 for all children.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
