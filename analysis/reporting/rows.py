@@ -98,7 +98,7 @@ def cell_of(name: str, value: Any) -> Cell:
     if name in COMPLEXITY_KEYS:
         return Cell(format_size(float(value)), f"{float(value):.0f}")
     if name in ("error", "test_error"):
-        return Cell(f"{float(value):.2f}", f"{float(value):.6g}")
+        return Cell(f"{float(value):.2f}", f"{float(value):.12g}")
     return Cell(f"{float(value):.4g}")
 
 

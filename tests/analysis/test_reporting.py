@@ -111,7 +111,7 @@ def test_models_are_ranked_with_their_stages():
     heads = [label for label, _ in found.heads]
     assert heads[:4] == ["rank", "model", "stages", "error (%)"]
     shown = [float(row[3].key) for row in found.rows]
-    assert shown == sorted(rows["error"][1:])
+    assert np.allclose(shown, sorted(rows["error"][1:]), rtol=1e-9)
     assert found.best[0][3].shown == f"{shown[0]:.2f}"
     assert found.worst[0][3].shown == f"{shown[-1]:.2f}"
     assert "widths 24 56 152 368<br>depths 1 1 4" in found.best[0][2].shown
