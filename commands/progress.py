@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 FINISHED = ("complete", "pruned", "diverged", "failed")
 Show = Callable[[str, Mapping[str, int], int], None]
+ShowStep = Callable[[int, int, float, float | None], None]
 
 
 @contextmanager
@@ -54,3 +55,35 @@ def counted(what: str) -> Generator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def training_progress(
+    steps: int, batch_size: int
+) -> Generator[tuple[ShowStep, Callable[[str], None]]]:
+    """Yield a function of how far a training is, and one that prints a line above the bar.
+
+    The bar of ``steps`` has images a second, the last error and the time left; it is shown where
+    stderr is a terminal.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    live = console.is_terminal
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not live) as bar:
+        task = bar.add_task("", total=steps)
+
+        def show(done: int, epoch_steps: int, seconds: float, error: float | None) -> None:
+            rate = epoch_steps * batch_size / seconds if seconds else 0.0
+            known = "" if error is None else f", error {error:.2f}%"
+            bar.update(task, completed=done, description=f"{rate:.0f} images/s{known}")
+
+        yield show, lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from ..designspace import NetSpec
     from ..search.learning.accelerator import Hardware
     from ..search.learning.backends.seam import Place
+    from ..search.learning.checkpoints import Keep
     from ..search.learning.fine_tuning import Start
     from ..search.learning.hooks import Hook
     from ..search.learning.runs import Run
     from ..search.recipes.recipe import Recipe
+    from .progress import ShowStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,37 +222,25 @@ def _train(
     halve_batch: bool,
     follower: Hook | None,
 ) -> None:
-    from ..search.learning.checkpoints import Keep, Stopped
+    from ..search.learning.checkpoints import Stopped
     from ..search.learning.memory import OutOfMemory
     from ..search.learning.training import train
+    from .progress import training_progress
 
-    began = time.monotonic()
-
-    def on_history(history: Sequence[dict[str, Any]]) -> None:
-        run.write_history(history)
-        last = history[-1]
-        if follower is not None:
-            follower.on_epoch(last)
-        left = (time.monotonic() - began) / len(history) * (recipe.epochs - last["epoch"])
-        shared.note(
-            f"epoch {last['epoch']} of {recipe.epochs}: error {last['error']:.2f}%, loss "
-            f"{last['loss']:.4f}, {last['images_per_second']:.0f} images/s, "
-            f"{int(left // 60)}:{int(left % 60):02d} left"
-        )
-
-    keep = Keep(run.checkpoint, checkpoint_seconds, on_history)
+    steps = len(data.train) // recipe.batch_size * recipe.epochs
     options = run.facts["options"]
     try:
-        result = train(
-            spec,
-            recipe,
-            data,
-            seed=options["seed"],
-            threads=options["threads"],
-            keep=keep,
-            start=start,
-            hardware=_wanted(run).hardware(),
-        )
+        with training_progress(steps, recipe.batch_size) as (show, say):
+            result = train(
+                spec,
+                recipe,
+                data,
+                seed=options["seed"],
+                threads=options["threads"],
+                keep=_keep(run, recipe, checkpoint_seconds, follower, show, say),
+                start=start,
+                hardware=_wanted(run).hardware(),
+            )
     except Stopped as stopped:
         shared.note(f"{stopped}; go on with regnet-ds train --resume {run.folder}")
         raise typer.Exit(128 + stopped.signal_number) from None
@@ -262,6 +252,38 @@ def _train(
         _train(halved, spec, error.smaller, data, start, checkpoint_seconds, True, follower)
         return
     _finish(run, result, follower)
+
+
+def _keep(
+    run: Run,
+    recipe: Recipe,
+    checkpoint_seconds: float,
+    follower: Hook | None,
+    show: ShowStep,
+    say: Callable[[str], None],
+) -> Keep:
+    """Return what a training does on its way: files, hooks, and what it shows."""
+    from ..search.learning.checkpoints import Keep, Progress
+
+    began = time.monotonic()
+
+    def on_history(history: Sequence[dict[str, Any]]) -> None:
+        run.write_history(history)
+        last = history[-1]
+        if follower is not None:
+            follower.on_epoch(last)
+        left = (time.monotonic() - began) / len(history) * (recipe.epochs - last["epoch"])
+        say(
+            f"epoch {last['epoch']} of {recipe.epochs}: error {last['error']:.2f}%, loss "
+            f"{last['loss']:.4f}, {last['images_per_second']:.0f} images/s, "
+            f"{int(left // 60)}:{int(left % 60):02d} left"
+        )
+
+    def on_step(progress: Progress) -> None:
+        error = progress.errors[-1] if progress.errors else None
+        show(progress.steps_done, progress.step, progress.seconds, error)
+
+    return Keep(run.checkpoint, checkpoint_seconds, on_history, on_step)
 
 
 def _finish(run: Run, result: Any, follower: Hook | None) -> None:

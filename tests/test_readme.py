@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from regnet_ds.designspace import canonical
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
 BLOCKS = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-TRAINS = re.compile(r"regnet-ds (study run|tune)\b")
+TRAINS = re.compile(r"regnet-ds (study run|tune|train|bench|export)\b")
 
 
 def steps(block: str) -> list[tuple[str, str]]:
@@ -71,8 +72,10 @@ def test_python(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         printed.append(done.stdout.strip())
-    composed, whole = printed
+    composed, maps, whole = printed
     assert composed == "True"
+    stages = canonical("RegNetY-200MF").stages
+    assert maps.endswith(str([32, *(stage.width for stage in stages)]))
     assert "Complexity(flops=199519076, params=3162996, acts=2168052)" in whole
     assert whole.endswith("True")
 

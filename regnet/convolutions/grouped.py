@@ -12,7 +12,7 @@ GPUs and TPUs have a native grouped convolution. On a CPU, Keras leaves it to XL
 3. oneDNN's operation where it can be had, not in a function that XLA compiles;
 4. narrow groups packed to dense convolutions (`packing.packed`).
 
-``benchmarks/convolutions.py`` measures it, docs/speed.md shows the numbers.
+``benchmarks/convolutions.py`` measures it on the machine at hand; docs/speed.md tells more.
 """
 
 from __future__ import annotations

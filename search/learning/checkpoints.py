@@ -71,12 +71,14 @@ class Keep:
     """Where and how often a training is kept.
 
     ``checkpoint`` is a file, ``every`` the seconds between writes; ``on_history`` gets the records
-    of all epochs after each one: epoch, lr, loss, error, seconds, images_per_second.
+    of all epochs after each one: epoch, lr, loss, error, seconds, images_per_second; ``on_step``
+    how far the training is after every step.
     """
 
     checkpoint: str
     every: float = EVERY
     on_history: Callable[[Sequence[Record]], None] | None = None
+    on_step: Callable[[Progress], None] | None = None
 
 
 def save_checkpoint(

@@ -180,6 +180,8 @@ class Loop:
                         self._diverged(f"loss {loss}", rate)
                         return
                     progress.losses += loss
+                if self.keep is not None and self.keep.on_step is not None:
+                    self.keep.on_step(progress)
                 self._keep_if_due()
 
     def _do_steps(

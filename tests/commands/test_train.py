@@ -226,6 +226,22 @@ def test_doctor_says_what_is_there(call):
     assert rows["tensorflow"]["found"] and rows["keras backend"]["found"] == "tensorflow"
 
 
+def test_a_terminal_shows_images_a_second_error_and_time_left(monkeypatch):
+    from io import StringIO
+
+    import rich.console
+    from regnet_ds.commands import progress
+
+    shown, console = StringIO(), rich.console.Console
+    made = console(file=shown, force_terminal=True, width=120)
+    monkeypatch.setattr(rich.console, "Console", lambda **_: made)
+    with progress.training_progress(40, 64) as (show, say):
+        say("epoch 1")
+        show(30, 10, 4.0, 12.5)
+    text = shown.getvalue()
+    assert "epoch 1" in text and "30/40" in text and "160 images/s, error 12.50%" in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -164,11 +164,15 @@ def test_evaluation_counts_every_image_once_whatever_the_devices(images, multipl
     assert all((pixels[len(labels) :] == 0).all() for pixels, labels in batches)
 
 
-def test_long_trainings_are_compiled():
-    one, two = Place("cpu", ("CPU:0",)), Place("cpu", ("CPU:0", "CPU:1"))
-    assert not xla_pays(Hardware(), one, 100) and xla_pays(Hardware(), one, 10**6)
-    assert not xla_pays(Hardware(), two, 10**6)
-    assert xla_pays(Hardware(xla=True), one, 1) and not xla_pays(Hardware(xla=False), one, 10**6)
+def test_long_trainings_on_a_gpu_are_compiled():
+    gpu, cpu, two = (
+        Place("gpu", ("GPU:0",)),
+        Place("cpu", ("CPU:0",)),
+        Place("gpu", ("GPU:0", "GPU:1")),
+    )
+    assert not xla_pays(Hardware(), gpu, 100) and xla_pays(Hardware(), gpu, 10**6)
+    assert not xla_pays(Hardware(), two, 10**6) and not xla_pays(Hardware(), cpu, 10**6)
+    assert xla_pays(Hardware(xla=True), cpu, 1) and not xla_pays(Hardware(xla=False), gpu, 10**6)
 
 
 def test_several_steps_by_one_call_are_the_same_steps(images):
