@@ -35,6 +35,7 @@ COMMANDS = {
     "plot": "figures",
     "compare": "compare",
     "refine": "compare",
+    "report": "report",
     "train": "train",
     "evaluate": "evaluate",
     "predict": "evaluate",

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from .plots import draw_edf, draw_edfs, draw_range, edf_figure, ranges_figure
     from .ranges import ParameterRange, parameter_ranges
     from .refinement import Refinement, Step, refine
+    from .reporting.document import render_report, write_report
+    from .reporting.provenance import facts_of_source
     from .style import figure_style, save_figure
     from .tables.groups import Group, make_groups, match_groups, summary
     from .tables.table import learning_curves, load_table, usable
@@ -170,6 +172,11 @@ _HOMES = {
         "Step",
         "refine",
     ),
+    "reporting.document": (
+        "render_report",
+        "write_report",
+    ),
+    "reporting.provenance": ("facts_of_source",),
     "style": (
         "figure_style",
         "save_figure",
@@ -224,6 +231,7 @@ __all__ = [
     "edf",
     "edf_figure",
     "expected_best",
+    "facts_of_source",
     "figure_style",
     "Front",
     "good_range",
@@ -264,6 +272,7 @@ __all__ = [
     "RankMap",
     "refine",
     "Refinement",
+    "render_report",
     "save_figure",
     "search_curve",
     "SearchCurve",
@@ -274,6 +283,7 @@ __all__ = [
     "Trend",
     "usable",
     "weighted_ks",
+    "write_report",
 ]
 
 

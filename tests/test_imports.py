@@ -17,7 +17,7 @@ ALLOWED = {
     "search": {"search", "regnet", "analysis", "designspace"},
     "commands": {"commands", "search", "regnet", "analysis", "designspace"},
 }
-DRAWING = {"plots", "report", "figures", "style"}  # of analysis; search may not touch them
+DRAWING = {"plots", "reporting", "figures", "style"}  # of analysis; search may not touch them
 LIGHT = {"__future__", *sys.stdlib_module_names, "numpy"}
 HEAVY = ("tensorflow", "keras", "jax", "pandas", "matplotlib", "seaborn", "optuna", "scipy")
 

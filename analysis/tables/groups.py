@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -42,7 +43,7 @@ class Group:
     cells: Ints | None = None  # the cell of each row, -1 where its weight is 0
     note: str = ""  # what was matched, for the caption
 
-    @property
+    @cached_property
     def edf(self) -> EDF:
         """The error distribution, at matched complexity where there are weights."""
         return edf(self.rows["error"], self.weights)

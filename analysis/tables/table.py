@@ -127,9 +127,8 @@ def checked(
         raise ValueError(f"{source} has no column error (nearest: {near})")
     values = numbers(table, "error", source).to_numpy(dtype=np.float64, na_value=np.nan)
     most, unit = (1, "a share in [0, 1]") if errors == "share" else (100, "percent in [0, 100]")
-    outside = np.flatnonzero((values < 0) | (values > most))
-    if outside.size:
-        row = int(outside[0])
+    if np.fmin.reduce(values, initial=0) < 0 or np.fmax.reduce(values, initial=0) > most:
+        row = int(np.flatnonzero((values < 0) | (values > most))[0])
         raise bad_cell(source, row, "error", unit, float(values[row]))
     scaled = values * 100 if errors == "share" else values
     return table.assign(error=scaled, status=_statuses(table, source))
@@ -201,7 +200,10 @@ def _statuses(table: pd.DataFrame, source: str) -> pd.Categorical:
     if "status" not in table:
         codes = np.full(len(table), names.index(Status.COMPLETE), dtype=np.int8)
         return pd.Categorical.from_codes(codes, categories=pd.Index(names))
-    codes, found = pd.factorize(table["status"].astype("category"))
+    cells = pd.Categorical(table["status"])
+    if list(cells.categories) == names and (cells.codes >= 0).all():
+        return cells
+    codes, found = pd.factorize(cells)
     words = [_plain_status(cell) for cell in found]
     for i, (word, cell) in enumerate(zip(words, found, strict=True)):
         if word not in names:

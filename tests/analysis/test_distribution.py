@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
-from regnet_ds.analysis import edf, ks
+from regnet_ds.analysis import distribution, edf, ks
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 STATISTICS = json.loads((GOLDEN / "statistics.json").read_text())
@@ -127,3 +128,22 @@ def test_bad_input(errors, weights, message):
 def test_bad_quantile(q):
     with pytest.raises(ValueError, match=r"\[0, 1\], got"):
         edf([1.0]).quantile(q)
+
+
+@pytest.mark.parametrize("decimals", [0, 6])
+def test_ks_of_many_is_that_of_scipy(monkeypatch, decimals):
+    """Tied and untied errors, merged in several blocks, with the limit of the statistic."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(40, 8, 230_000), rng.normal(40.02, 8, 210_000)
+    x, y = np.round(x, decimals), np.round(y, decimals)
+    monkeypatch.setattr(distribution, "_BLOCK", 7_000)
+    expected = scipy.stats.ks_2samp(x, y, method="asymp")
+    found = ks(x, y)
+    assert found.statistic == pytest.approx(expected.statistic, rel=1e-12)
+    assert found.p_value == pytest.approx(expected.pvalue, abs=3e-7)
+    assert ks(y, x) == pytest.approx(found)
+    assert ks(x, x).statistic == 0
+    assert ks(x, x + 1000).statistic == 1
+    with_ties = edf(x)
+    assert with_ties.probability.tolist()[-1] == 1
+    assert (with_ties.at(with_ties.errors) < with_ties.probability).all()

@@ -1,0 +1,113 @@
+"""A report of populations: one HTML file that needs no network, from a template.
+
+What comes from data is escaped by the template (jinja2, autoescape); only drawings, style sheet
+and script, which this package writes, are taken as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from ...designspace.atomic import whole_file
+from ...designspace.tables.columns import require_suffix
+from ..figures.kinds import Options
+from ..tables.groups import Group, regime
+from .provenance import Facts, facts_of_group, join_facts, versions
+from .rows import models_table
+from .sections import draw_all, exclusions, sentences, summary_table
+
+SUFFIXES = (".html",)
+
+
+def render_report(
+    groups: Sequence[Group],
+    *,
+    title: str = "",
+    curves: pd.DataFrame | None = None,
+    facts: Sequence[Facts] = (),
+    seed: int = 0,
+) -> str:
+    """Return the report of populations as the text of an HTML page.
+
+    Parameters
+    ----------
+    groups
+        From `make_groups` or `match_groups`, one or more.
+    title
+        The heading; "" names the populations.
+    curves
+        Errors by epoch (`learning_curves`), or None.
+    facts
+        What the sources say of themselves (`facts_of_source`).
+    seed
+        Of what is sampled: permutations and the KS curve.
+
+    Raises
+    ------
+    ValueError
+        If there is no population.
+    """
+    if not groups:
+        raise ValueError("a report needs at least one population")
+    gallery = draw_all(groups, Options(bands=True, curves=curves, seed=seed))
+    names = ", ".join(group.name for group in groups[:4])
+    heads, numbers = summary_table(groups)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_file("report.html.j2")).render(
+        title=title or f"Report of {names}{' and others' if len(groups) > 4 else ''}",
+        regime=regime([group.rows for group in groups]),
+        sentences=[*sentences(groups), *gallery.findings],
+        summary_heads=heads,
+        summary_rows=numbers,
+        figures=gallery.figures,
+        absent=gallery.absent,
+        models=models_table(groups),
+        exclusions=exclusions(groups),
+        shared=[(group.name, facts_of_group(group)) for group in groups],
+        sources=join_facts(facts),
+        versions=versions(),
+        seed=seed,
+        css=Markup(_file("report.css")),
+        script=Markup(_file("report.js")),
+    )
+
+
+def write_report(
+    groups: Sequence[Group],
+    path: str | PathLike[str],
+    *,
+    title: str = "",
+    curves: pd.DataFrame | None = None,
+    facts: Sequence[Facts] = (),
+    seed: int = 0,
+) -> None:
+    """Write `render_report` to a ``.html`` file, whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is another one, there is no population, or the path cannot be written to.
+    """
+    out = Path(path)
+    check_report(out)
+    text = render_report(groups, title=title, curves=curves, facts=facts, seed=seed)
+    with whole_file(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def check_report(path: Path) -> None:
+    """Raise ValueError for a suffix that reports are not written in."""
+    require_suffix(path, SUFFIXES)
+
+
+def _file(name: str) -> str:
+    return files("regnet_ds.analysis.reporting").joinpath("files", name).read_text(encoding="utf-8")

@@ -1,0 +1,75 @@
+"""``regnet-ds report``: populations as one HTML file, with figures, models and provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import shared
+from .populations import (
+    Bins,
+    By,
+    Diverged,
+    ErrorUnit,
+    Normalize,
+    Sources,
+    Studies,
+    Where,
+    matched,
+    read_curves,
+    read_tables,
+)
+
+
+def report(
+    sources: Sources,
+    out: Annotated[Path, typer.Option("--out", help="The report: a .html file.")],
+    study: Studies = None,
+    where: Where = None,
+    by: By = None,
+    normalize: Normalize = None,
+    bins: Bins = 10,
+    diverged: Diverged = False,
+    errors: ErrorUnit = None,
+    title: Annotated[str, typer.Option("--title", help="The heading of the page.")] = "",
+    seed: shared.Seed = 0,
+) -> None:
+    """Write a report of results as one HTML file that needs no network.
+
+    A summary in words, every figure that the results have the columns for, all models in a
+    table that can be sorted, the best and the worst, what is excluded, and provenance.
+
+    Example: regnet-ds report runs.journal --study small --out report.html
+    """
+    from ..analysis.reporting.document import check_report, write_report
+    from ..analysis.reporting.provenance import facts_of_source
+
+    check_report(out)
+    tables = read_tables(sources, study, errors, where)
+    groups = matched(tables, by, diverged, normalize, bins)
+    facts = [facts_of_source(source, one) for source in sources for one in study or [None]]
+    write_report(
+        groups, out, title=title, curves=_curves(sources, study, tables), facts=facts, seed=seed
+    )
+    shared.note(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)")
+
+
+def _curves(
+    sources: Sequence[str], studies: Sequence[str] | None, tables: Sequence[tuple[str, Any]]
+) -> Any:
+    """Return the errors by epoch, or None where a source has only final results."""
+    try:
+        found = read_curves(sources, studies)
+    except ValueError:
+        return None
+    if len(tables) == 1 and "trial" in tables[0][1]:  # --where may have left only some
+        found = found[found["trial"].isin(tables[0][1]["trial"])]
+    return found
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command()(report)

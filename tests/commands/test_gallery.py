@@ -1,0 +1,58 @@
+"""The commands of the gallery make its pictures, and bad input is one line."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "gallery.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^\$ regnet-ds (.* example:imagenet .*)$", PAGE, re.MULTILINE)
+
+
+def test_every_picture_has_its_command():
+    made = {command.rpartition(" ")[2] for command in COMMANDS}
+    assert {path.name for path in (DOCS / "pictures" / "gallery").iterdir()} == made
+    assert set(re.findall(r"pictures/gallery/(\S+)\)", PAGE)) == made
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda text: text.rpartition(" ")[2])
+def test_the_command_draws(call, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call(*shlex.split(command))
+    picture = tmp_path / command.rpartition(" ")[2]
+    assert code == 0, err
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size < 300_000
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "message"),
+    [
+        ("error\n", (), "no rows"),
+        ("error\n0.2\n0.4\n", (), "no error is above 1"),
+        ("error\ninf\n", (), "percent in [0, 100]"),
+        ("error\nnan\n", (), "no finished row with an error; excluded: 1 without error"),
+        ("eror\n20\n", (), "no column error (nearest: eror)"),
+        (
+            "s,error,flops\na,1,1\na,20,2\nb,30,8\nb,4,9\n",
+            ("--by", "s", "--normalize", "flops"),
+            "flops",
+        ),
+    ],
+)
+def test_bad_tables(call, tmp_path, text, more, message):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    code, out, err = call("edf", path, *more)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert message in err
+
+
+@pytest.mark.parametrize("text", ["error\n20\n", "error\n20\n20\n20\n"])
+def test_one_row_and_equal_errors_are_drawn(call, tmp_path, text):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    code, _, err = call("edf", path, "--bands", "--out", tmp_path / "t.svg")
+    assert code == 0, err
