@@ -37,7 +37,6 @@ def values(url: str) -> list[tuple]:
 
 
 @pytest.mark.slow
-@pytest.mark.smoke
 def test_a_node_that_is_lost_costs_nothing(made, tmp_path, population, settings, fake_trainer):
     found = run(made, "kill")
     assert found["done"] and found["status"]["complete"] == N
