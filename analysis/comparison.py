@@ -208,7 +208,7 @@ def sentence(one: Comparison) -> str:
     facts = (
         f"its mean error is {gap} (95% interval of the difference {_ends(one.mean, 1, 2)}), and a"
         f" model of it has the lower error in {share} of pairs; KS D = {one.test.statistic:.3f},"
-        f" p = {_p(one.p_value)}"
+        f" p {_p(one.p_value)}"
     )
     if one.verdict == "not told apart":
         more = (
@@ -258,4 +258,4 @@ def _ends(one: Interval, scale: float, digits: int) -> str:
 
 
 def _p(p: float) -> str:
-    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"

@@ -68,7 +68,11 @@ def find_gains(
     rng: np.random.Generator,
     permutations: int,
 ) -> list[Step]:
-    """Return the ranges and orders that the errors support, corrected by Holm."""
+    """Return the ranges and orders that the errors support, corrected by Holm.
+
+    A budget ties parameters together, so that one that does nothing goes with one that does: a
+    step must also help among the models that the stronger steps keep.
+    """
     # So many that a p-value survives the correction for all tests.
     permutations = max(permutations, _PER_TEST * _n_tests(columns))
     ranges = [
@@ -95,7 +99,7 @@ def find_gains(
         for step, p in zip(candidates, corrected, strict=False)
         if p < LEVEL
     ]
-    return _applicable(sorted(found, key=lambda step: step.p_value or 0.0), columns, space)
+    return _applicable(found, columns, errors, space)
 
 
 def _n_tests(columns: Mapping[str, Floats]) -> int:
@@ -103,13 +107,22 @@ def _n_tests(columns: Mapping[str, Floats]) -> int:
 
 
 def _applicable(
-    steps: Sequence[Step], columns: Mapping[str, Floats], space: DesignSpace
+    steps: Sequence[Step], columns: Mapping[str, Floats], errors: Floats, space: DesignSpace
 ) -> list[Step]:
-    """Return the steps that apply one after the other and leave enough of the population."""
+    """Return the steps, the strongest first, that apply and help one after the other.
+
+    They leave enough of the population.
+    """
+    n = errors.size
+    inside = {id(step): keeps(columns, [step], n) for step in steps}
+    every = np.ones(n, dtype=np.bool_)
+    strongest = sorted(steps, key=lambda step: _helps(inside[id(step)], every, errors))
     kept: list[Step] = []
-    for step in steps:
-        n = len(next(iter(columns.values())))
-        if keeps(columns, [*kept, step], n).sum() < KEPT:
+    for step in strongest:
+        so_far = keeps(columns, kept, n)
+        if (so_far & inside[id(step)]).sum() < KEPT:
+            continue
+        if kept and _helps(inside[id(step)], so_far, errors) >= LEVEL / len(steps):
             continue
         try:
             narrowed = space
@@ -119,6 +132,16 @@ def _applicable(
             continue  # contradicts an earlier step, or fits no value of the law
         kept.append(step)
     return kept
+
+
+def _helps(inside: Bools, among: Bools, errors: Floats) -> float:
+    """Return the p-value that models inside have lower errors than others, among some; 1 if few."""
+    from scipy.stats import mannwhitneyu
+
+    inner, outer = errors[among & inside], errors[among & ~inside]
+    if min(inner.size, outer.size) < KEPT / 2:
+        return 1.0
+    return float(mannwhitneyu(inner, outer, alternative="less").pvalue)
 
 
 def _range(

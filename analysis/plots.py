@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -157,7 +158,7 @@ def _range_legend(figure: Figure, record: ParameterRange) -> None:
     handles = [
         Line2D([], [], color="#555555", marker="o", markersize=3.5, linestyle=""),
         Line2D([], [], color=BLACK, linewidth=1.6),
-        Patch(facecolor=(0.8, 0.89, 0.94), edgecolor=BLUE, linestyle=(0, (4, 2))),
+        Patch(facecolor=(*to_rgb(BLUE), 0.2), edgecolor=BLUE, linestyle=(0, (4, 2))),
     ]
     labels = ["a model", "most likely best value", f"{share} range of the best value"]
     figure.legend(handles, labels, loc="outside upper center", ncols=3, columnspacing=1.5)

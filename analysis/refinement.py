@@ -11,10 +11,11 @@ Three kinds of step are looked for, each with its evidence:
   proposed only if neither the parameter nor its spread over the stages is shown to matter and the
   interval of both rank correlations excludes all beyond a small one.
 
-p-values of ranges and orders are corrected together by Holm. The predicted gain is measured on
-models that the proposal has not seen: the steps are found on four fifths and judged on the rest,
-in turn. The conditional law of a population within the proposed space is that space's own law, so
-the models that lie within, weighted alike, stand for it.
+p-values of ranges and orders are corrected together by Holm, and each must help again among the
+models that the stronger ones keep (a budget ties parameters together). The predicted gain is
+measured on models that the proposal has not seen: the steps are found on four fifths and judged on
+the rest, in turn. The conditional law of a population within the proposed space is that space's own
+law, so the models that lie within, weighted alike, stand for it.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from .populations import (
     Studies,
     Where,
     load_groups,
+    read_tables,
 )
 
 
@@ -79,6 +80,7 @@ def refine(
         typer.Option("--space", help="The space of the population: a name or a .yaml file."),
     ] = "",
     study: Annotated[str | None, typer.Option("--study", help="The study to read.")] = None,
+    where: Where = None,
     diverged: Diverged = False,
     errors: ErrorUnit = None,
     simplify: Annotated[
@@ -100,14 +102,14 @@ def refine(
     """
     from ..analysis.refinement import refine as refine_rows
     from ..analysis.refinement import refinement_columns, refinement_text
-    from ..analysis.tables.table import load_table, say_exclusions, usable
+    from ..analysis.tables.table import say_exclusions, usable
     from ..designspace.space_catalogue import find_space
 
     if out is not None:
         from ..designspace.tables.columns import require_suffix
 
         require_suffix(out, (".yaml",))
-    table = load_table(source, study, errors=errors)
+    ((_, table),) = read_tables([source], [study] if study else None, errors, where)
     base = find_space(space or _space_of(table, source))
     rows, exclusions = usable(table, diverged=diverged)
     found = refine_rows(rows, base, rng=seed, simplify=simplify)

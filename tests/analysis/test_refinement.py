@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 from regnet_ds.analysis import refine
 from regnet_ds.analysis.refinement import refinement_columns, refinement_text
-from regnet_ds.designspace import SPACES, sample
+from regnet_ds.designspace import SPACES, Budget, sample
 from regnet_ds.designspace.space_files.reader import parse_space
 from regnet_ds.designspace.space_files.writer import to_yaml
 
 
-def drawn(name, n, seed=0):
+def drawn(name, n, seed=0, budget=None):
     """Networks of a space as rows of a table."""
-    nets = sample(SPACES[name], n, rng=np.random.default_rng(seed)).population
+    nets = sample(SPACES[name], n, rng=np.random.default_rng(seed), budget=budget).population
     rows = {
         key: [tuple(row) for row in getattr(nets, key).tolist()]
         for key in ("stage_widths", "stage_depths", "stage_group_widths")
@@ -52,6 +52,17 @@ def test_ranges_of_a_regnet_are_recovered():
     real = truth[inside].mean() - truth.mean()
     assert found.gain.low - 0.5 <= real <= found.gain.high + 0.5
     assert parse_space(to_yaml(found.space)) == found.space
+
+
+def test_what_a_budget_ties_to_a_cause_is_not_claimed():
+    """Within a budget w0 and wa go with depth and b, which alone decide these errors."""
+    rows = drawn("regnetx-dds", 300, budget=Budget(flops=(2e8, 8e8)))
+    assert rows[["depth", "wa"]].corr("spearman").iloc[0, 1] < -0.5
+    cause = 4 * np.abs(np.log2(rows["depth"] / 20)) + 3 * np.log2(rows["bottleneck_ratio"])
+    for seed in range(5):
+        rows["error"] = 25 + cause + np.random.default_rng(seed).gamma(2, 1, 300)
+        found = refine(rows, SPACES["regnetx-dds"], permutations=99, rng=seed)
+        assert {step.parameter for step in found.gains} == {"depth", "bottleneck_ratio"}
 
 
 def test_steps_of_dds_from_a_to_d_are_recovered():
