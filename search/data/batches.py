@@ -25,6 +25,15 @@ EVALUATION_BATCH = 256
 _ORDER, _AUGMENTATION = 0, 1  # what a generator is for, part of its seed
 
 
+def require_a_batch(data: Dataset | StreamedDataset, recipe: Recipe) -> None:
+    """Raise a ValueError if the training split is smaller than a batch."""
+    if recipe.batch_size > len(data.train):
+        raise ValueError(
+            f"batch_size {recipe.batch_size} is larger than the {len(data.train)} "
+            f"training images of {data.name}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingBatches:
     """The training split in batches; ``recipe`` asks no more than the data set allows."""
@@ -34,11 +43,7 @@ class TrainingBatches:
     seed: int
 
     def __post_init__(self) -> None:
-        if self.recipe.batch_size > len(self.data.train):
-            raise ValueError(
-                f"batch_size {self.recipe.batch_size} is larger than the {len(self.data.train)} "
-                f"training images of {self.data.name}"
-            )
+        require_a_batch(self.data, self.recipe)
 
     @property
     def steps(self) -> int:

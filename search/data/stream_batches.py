@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..recipes.recipe import Recipe
 from . import image_ops
 from .augment import CROP_TRIES
+from .batches import require_a_batch
 from .sources.streams import StreamedDataset
 
 Floats = NDArray[np.floating[Any]]
@@ -43,11 +44,7 @@ class StreamBatches:
     seed: int
 
     def __post_init__(self) -> None:
-        if self.recipe.batch_size > len(self.data.train):
-            raise ValueError(
-                f"batch_size {self.recipe.batch_size} is larger than the {len(self.data.train)} "
-                f"training images of {self.data.name}"
-            )
+        require_a_batch(self.data, self.recipe)
 
     @property
     def steps(self) -> int:

@@ -135,19 +135,7 @@ def train(
     require_multiple(recipe.batch_size, len(place))
     recipe = _narrowed(recipe, data)
     batches = training_batches(data, recipe, seed)
-    height, width = data.image_size
-    if start is None:
-        model = build(
-            spec,
-            input_shape=(height, width, 3),
-            classes=data.classes,
-            seed=seed,
-            dtype=hardware.policy,
-            data_format="channels_last",
-        )
-    else:
-        model = start.model
-        freeze(model, start.freeze_until)
+    model = _begin(spec, data, seed, start, hardware)
     built = time.perf_counter()
     loop = Loop(model, recipe, batches, on_epoch, keep, place, hardware)
     if keep is not None:
@@ -176,6 +164,27 @@ def train(
         xla=loop.is_compiled,
         recipe=recipe,
         model=model,
+    )
+
+
+def _begin(
+    spec: NetSpec,
+    data: Dataset | StreamedDataset,
+    seed: int,
+    start: Start | None,
+    hardware: Hardware,
+) -> keras.Model:
+    """Return the model to train: one of initial weights, or that of ``start``, partly frozen."""
+    if start is not None:
+        freeze(start.model, start.freeze_until)
+        return start.model
+    return build(
+        spec,
+        input_shape=(*data.image_size, 3),
+        classes=data.classes,
+        seed=seed,
+        dtype=hardware.policy,
+        data_format="channels_last",
     )
 
 

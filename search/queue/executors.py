@@ -12,13 +12,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, TypeVar
 
 import optuna
@@ -35,6 +32,7 @@ from ...analysis.storages.storage import (
 from ..quiet import QUIET
 from .claims import OWNER, attempts_of, release_orphans, trials_in
 from .guards import SPENT, Guards, Limits, Watch, remove_empty_stack
+from .interrupts import interrupts
 from .leases import RENEWALS, lease_of
 from .outages import patiently
 from .ray_cluster import RayCluster, run_on_ray
@@ -184,6 +182,11 @@ class WorkerPool:
                 _log.warning("worker %d does not stop and is killed", process.pid)
         self.kill()
 
+    def kill_at_once(self) -> None:
+        """Send the workers what ends them, without waiting: for handlers of signals."""
+        for pid in self.pids:
+            os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
     def kill(self) -> None:
         """End the workers now."""
         for slot, process in enumerate(self._processes):
@@ -292,7 +295,7 @@ def run_workers(
     with one_writer(url):
         pool.release(storage)
         done = False
-        with _interrupts(pool) as interrupted:
+        with interrupts(pool.kill_at_once) as interrupted:
 
             def patient(do: Callable[[], T]) -> T:
                 return patiently(do, stopped=lambda: bool(interrupted))
@@ -331,30 +334,6 @@ def existing(storage: BaseStorage, names: Sequence[str] | None) -> list[optuna.S
     there = [study.study_name for study in storage.get_all_studies()]
     wanted = there if names is None else [name for name in names if name in there]
     return [load_study(storage, name) for name in wanted]
-
-
-@contextmanager
-def _interrupts(pool: WorkerPool) -> Generator[list[int]]:
-    """Count SIGINT and SIGTERM in the block; from the second on, kill the workers at once."""
-    received: list[int] = []
-
-    def handle(number: int, _: FrameType | None) -> None:
-        received.append(number)
-        if len(received) > 1:
-            for pid in pool.pids:
-                os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-        else:
-            _log.warning("stopping: running trials are returned (again: stop now)")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _say_stop(process: subprocess.Popen[bytes]) -> None:

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
-import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ from optuna.storages import BaseStorage
 from ...analysis.storages.storage import open_storage, parse_url, require_writable
 from .claims import release_orphans
 from .guards import Guards, Limits
+from .interrupts import interrupts
 from .outages import patiently
 from .worker import PATIENCE
 
@@ -106,7 +104,7 @@ def run_on_ray(
 
 def _drive(actors: _Actors, storage: BaseStorage, step: Step, limits: Limits) -> bool:
     began, done = time.monotonic(), False
-    with _interrupts(actors) as interrupted:
+    with interrupts(actors.kill) as interrupted:
 
         def patient(do: Callable[[], Any]) -> Any:
             return patiently(do, stopped=lambda: bool(interrupted))
@@ -278,26 +276,3 @@ def _absolute(url: str) -> str:
         return place.text
     prefix = "journal:" if place.kind == "journal" else "sqlite:///"
     return f"{prefix}{place.path.absolute()}"
-
-
-@contextmanager
-def _interrupts(actors: _Actors) -> Generator[list[int]]:
-    """Count SIGINT and SIGTERM in the block; from the second on, kill the actors at once."""
-    received: list[int] = []
-
-    def handle(number: int, _: Any) -> None:
-        received.append(number)
-        if len(received) > 1:
-            actors.kill()
-        else:
-            _log.warning("stopping: running trials are returned (again: stop now)")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
