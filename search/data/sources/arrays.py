@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -45,8 +44,9 @@ def read_npz(name: str, classes: int | None = None) -> Dataset:
     try:
         with np.load(Path(name), allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"cannot read {name}: {error}") from None
+    except Exception as error:  # a damaged archive raises whatever its bytes lead to
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"cannot read {name}: {reason}") from None
     parts = _parts(name, arrays)
     names = tuple(map(str, arrays["class_names"])) if "class_names" in arrays else ()
     if classes is None:
