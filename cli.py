@@ -36,6 +36,7 @@ COMMANDS = {
     "compare": "compare",
     "refine": "compare",
     "report": "report",
+    "reproduce": "reproduce",
     "train": "train",
     "evaluate": "evaluate",
     "predict": "evaluate",
