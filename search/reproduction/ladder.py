@@ -93,6 +93,11 @@ def study_name(space: str) -> str:
     return f"{NAME}/{space}"
 
 
+def studies() -> list[str]:
+    """Return the names of the studies of all spaces."""
+    return [study_name(space) for space in SPACES]
+
+
 def space_of(name: str) -> DesignSpace:
     """Return a space of the papers, its depths cut to what a network may have in all."""
     return find_space(name) & limited("depth", high=MOST_BLOCKS)
@@ -151,7 +156,7 @@ def train_ladder(
         )
     return run_workers(
         url,
-        [study_name(name) for name in SPACES],
+        studies(),
         workers,
         step=_rounds(drawn, settings, on_progress),
         folder=run_folder(url, NAME),
@@ -167,20 +172,20 @@ def _rounds(
     """Return the step of `run_workers` that adds a round whenever little waits."""
     n = min(map(len, drawn.values()))
     reached = 0
-    studies: dict[str, optuna.Study] = {}
+    found: dict[str, optuna.Study] = {}
 
     def add_round() -> None:
         for name, population in drawn.items():
             networks = population.take(np.arange(reached))
-            add_architectures(studies[name], networks, settings, space=space_of(name))
-            add_seed_runs(studies[name], range(REPEATED), REPLICATES)
+            add_architectures(found[name], networks, settings, space=space_of(name))
+            add_seed_runs(found[name], range(REPEATED), REPLICATES)
 
     def step(storage: BaseStorage) -> bool:
         nonlocal reached
-        if not studies:
-            studies.update((name, load_study(storage, study_name(name))) for name in drawn)
+        if not found:
+            found.update((name, load_study(storage, study_name(name))) for name in drawn)
         counts = Counter[str]()
-        for study in studies.values():
+        for study in found.values():
             counts.update(status(study))
         if on_progress is not None:
             on_progress(NAME, counts)
