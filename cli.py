@@ -44,6 +44,7 @@ COMMANDS = {
     "compare": "compare",
     "refine": "compare",
     "report": "report",
+    "reproduce": "reproduce",
     "train": "train",
     "evaluate": "evaluate",
     "predict": "evaluate",

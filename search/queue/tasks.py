@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from optuna.trial import FrozenTrial
 
 from ...analysis.records import RECORD_KEYS
+from ..recipes.search_space import recipe_fields
 from .leases import PRIVATE
 
 UNTIL = PRIVATE + "until"  # of a trial that pauses: the epoch after which it is told as pruned
@@ -86,7 +87,7 @@ def task_of(settings: Mapping[str, Any], trial: FrozenTrial) -> Task:
     merged = {**settings, **attrs.get(SETTINGS, {})}
     recipe = dict(merged["recipe"])
     if merged["kind"] == TUNING:
-        recipe |= trial.params
+        recipe |= recipe_fields(trial.params)
     checkpoint = checkpoint_of(settings, trial)
     return Task(
         trial=trial.number,

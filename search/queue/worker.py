@@ -40,6 +40,7 @@ from .claims import Owner, claim, finish, give_back, is_owner, release_orphans
 from .guards import SPENT, TRACEBACK, be_first_to_go, show_stack_on_request
 from .leases import PRIVATE, RENEWALS, Lease, kept, lease_of
 from .outages import patiently
+from .pruning import Judge, judge_of
 from .tasks import DEFAULT_TRAINER, UNTIL, Interrupted, Outcome, Trainer, find_trainer, task_of
 
 POLL = 0.1  # seconds between looks at an empty queue
@@ -161,11 +162,12 @@ class Worker:
     def _train(self, study: optuna.Study, trial: FrozenTrial) -> None:
         _log.info("trial %d of %s begins", trial.number, study.study_name)
         began = time.monotonic()
+        judge = self._store(lambda: judge_of(study, trial))
         try:
             with kept(study, trial, self._owner.token) as self._lease, self.stop.breaks(True):
                 outcome = self._trainer(
                     task_of(study.user_attrs, trial),
-                    lambda epoch, error: self._report(trial, epoch, error),
+                    lambda epoch, error: self._report(trial, judge, epoch, error),
                 )
         except Paused as paused:
             self._pause(study, trial, paused, time.monotonic() - began)
@@ -181,13 +183,15 @@ class Worker:
         else:
             self._finish(study, trial, outcome)
 
-    def _report(self, trial: FrozenTrial, epoch: int, error: float) -> None:
+    def _report(self, trial: FrozenTrial, judge: Judge | None, epoch: int, error: float) -> None:
         with self.stop.breaks(False):
             if self._lease.lost:
                 raise _TakenAway
             report = self._storage.set_trial_intermediate_value
             self._store(lambda: report(trial._trial_id, epoch, float(error)))
             if epoch >= trial.user_attrs.get(UNTIL, math.inf):
+                raise Paused(float(error))
+            if judge is not None and self._store(lambda: judge.ends(epoch, float(error))):
                 raise Paused(float(error))
 
     def _store(self, write: Callable[[], T]) -> T:

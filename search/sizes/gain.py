@@ -26,6 +26,7 @@ from ..queue.leases import PRIVATE
 from ..queue.ray_cluster import RayCluster
 from ..queue.tasks import DEFAULT_TRAINER, GAIN, SETTINGS, TEST
 from ..recipes.recipe import Recipe
+from ..recipes.search_space import recipe_fields
 
 SUFFIX = "/gain"
 ROLE = PRIVATE + "role"  # of a trial: BASE or BEST
@@ -166,7 +167,8 @@ def gain_of(storage: BaseStorage, tuning: optuna.Study, trial: int) -> Gain | No
     study = load_study(storage, name)
     if study.user_attrs["trial"] != trial:
         return None
-    fields = {**tuning.user_attrs["recipe"], **tuning.trials[trial].params}
+    params = tuning.trials[trial].params
+    fields = {**tuning.user_attrs["recipe"], **recipe_fields(params)}
     recipes = {BASE: study.user_attrs["recipe"], BEST: plain(Recipe.from_dict(fields).to_dict())}
     errors: dict[str, list[float]] = {BASE: [], BEST: []}
     for done in trials_in(study, TrialState.COMPLETE):
