@@ -174,7 +174,7 @@ def write_text(columns: Columns, suffix: str, file: TextIO) -> None:
 
 def _csv_cells(cells: list[Any]) -> list[Any]:
     if any(isinstance(cell, list) for cell in cells):  # of JSON, and of a stranger's columns
-        return [" ".join(map(str, c)) if isinstance(c, tuple | list) else c for c in cells]
+        return [_joined(cell) for cell in cells]
     if any(isinstance(cell, tuple) for cell in cells[:100]):
         texts: dict[Any, str] = {}  # few distinct lists stand in many rows
         for cell in cells:
@@ -182,6 +182,10 @@ def _csv_cells(cells: list[Any]) -> list[Any]:
                 texts[cell] = " ".join(map(str, cell)) if cell is not None else ""
         return [texts[cell] for cell in cells]
     return cells
+
+
+def _joined(cell: Any) -> Any:
+    return " ".join(map(str, cast(list[Any], cell))) if isinstance(cell, tuple | list) else cell
 
 
 def _listed(cell: Any) -> Any:

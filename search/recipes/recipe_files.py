@@ -25,17 +25,9 @@ def read_recipe_file(path: Path) -> Recipe:
     ValueError
         If it cannot be read, or has unknown fields or values out of range: all are listed.
     """
-    from ...designspace.plain_yaml import load, read_text, shown
+    from ...designspace.plain_yaml import read_plain, shown
 
-    text = read_text(path)
-    try:
-        document = load(text)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    if document.faults:
-        faults = "; ".join(f"{place}: {fault}" for place, fault in document.faults)
-        raise ValueError(f"{path}: {faults}")
-    values: Any = document.value
+    values: Any = read_plain(path)
     if isinstance(values, dict) and isinstance(values.get("recipe"), dict):
         values = values["recipe"]  # a file of regnet-ds canonical
     if not isinstance(values, dict):

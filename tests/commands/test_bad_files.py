@@ -28,7 +28,14 @@ LAUGHS = "a0: &a0 [x]\n" + "".join(
             "r.yaml",
             b"lr: !!python/object/apply:os.system ['touch trapped']",
             "train RegNetX-200MF --recipe r.yaml",
-            "lr: cannot read",
+            "lr (line 1): cannot read",
+        ),
+        ("s.yaml", b"- " * 5000, "tune --model RegNetX-200MF --space s.yaml", "too deeply"),
+        (
+            "s.yaml",
+            b"optimizer: 0\nlr: {sgd: [1, 2]}",
+            "tune --model RegNetX-200MF --space s.yaml",
+            "optimizer must be a list of values",
         ),
         ("m.keras", b"PK\x03\x04" + bytes(40), "flops m.keras", "m.keras is not a .keras file"),
         ("j.journal", b'{"op_code":0}\n', "study status --storage j.journal", "damaged journal"),
@@ -36,6 +43,12 @@ LAUGHS = "a0: &a0 [x]\n" + "".join(
         ("j.json", b'[{"cfg": 1, "test_epoch": {}}]', "edf j.json", "job 1: cannot be read"),
         ("run/run.json", b"{}", "evaluate run", "run.json is damaged: schema is 'None'"),
         ("run/run.json", b"[" * 9999, "evaluate run", "run is not a run's folder"),
+        (
+            "a.csv",
+            b"depth,w0,wa,wm,group_width,bottleneck_ratio\n13,24,36,2.5,8,3.4e38\n",
+            "account a.csv",
+            "a bottleneck ratio is from 1/2147483647 to 2147483647, got 3.4e+38",
+        ),
         ("a.csv", b"x", f"account {'a' * 300}.csv", "aaa.csv"),
         ("a.csv", b"x", f"edf {'a' * 300}", "File name too long"),
     ],
@@ -74,6 +87,12 @@ def test_a_database_of_another_program_stays_as_it_is(call: Call, tmp_path: Path
         assert code == 2
         assert "it has the tables photos" in err
     assert path.read_bytes() == before
+
+
+def test_more_images_than_memory(call: Call) -> None:
+    code, _, err = call("data", "facts", "digits", "--resolution", "9999999")
+    assert code == 2
+    assert "1,797 images of 9999999 px take" in err
 
 
 def test_lists_of_json_become_text_in_csv(call: Call, tmp_path: Path) -> None:

@@ -55,6 +55,11 @@ explain depth=13 w0=24 wa=36.44 wm=2.49 group_width=8 --figure x.png
 search --flops 4M -n 27 --epochs 9 --seeds 2:3 --out found --storage x.journal
 search --flops 4M --method model --batch 2 --finalists 1 --data data.npz --set lr=0.1
 tune --model RegNetX-200MF --trials 8 --epochs 5 --set lr=0.1 --storage x.journal
+tune --model RegNetX-200MF --space tuning.yaml --pruner median --async --storage x.journal
+tune --print-space
+reproduce ladder --out x -n 4
+reproduce findings population.csv --out x
+reproduce check population.csv -n 2 --seed 1
 edf population.csv --by space --normalize flops --bands --out x.csv
 edf population.csv population.parquet --where space=s0 --format json --diverged
 edf regnet-ds.journal --study population --data x.csv
@@ -99,7 +104,7 @@ data check photos
 data show data.npz --set area_factor=0.6 -n 2 --views 2 --out x.png
 """
 BASES = [shlex.split(line) for line in GOOD.strip().splitlines()]
-SLOW = ("report", "plot", "quickstart", "doctor")  # drawn less often
+SLOW = ("report", "plot", "quickstart", "doctor", "reproduce")  # drawn less often
 
 # Readers: command lines by the kind of file, which is written to {}.
 ROWS = ("account {}", "fit {}", "edf {}", "compare {} population.csv", "study import {} --name i")
@@ -130,6 +135,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "results-imagenet.csv": ROWS,
     "my-space.yaml": SPACES,
     "canonical/RegNetY-200MF.yaml": ("account {}", "train RegNetX-200MF --recipe {}"),
+    "tuning.yaml": ("tune --model RegNetX-200MF --storage x.journal --space {}",),
     "recipe.yaml": ("train RegNetX-200MF --recipe {}",),
     "regnet-ds.journal": STUDIES,
     "runs.journal": STUDIES,

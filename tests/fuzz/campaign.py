@@ -99,6 +99,7 @@ def campaign(kind: str, inputs: int, number: int, judge: Judge) -> dict[str, Any
     ended: Counter[str] = Counter()
     slow: Counter[str] = Counter()
     faults: dict[str, Any] = {}
+    given_up: list[str] = []
 
     @seed(number)
     @settings(
@@ -115,7 +116,7 @@ def campaign(kind: str, inputs: int, number: int, judge: Judge) -> dict[str, Any
         ended[verdict.ended[:20]] += 1
         slow[" ".join(call.arguments[:2])] += round(1e3 * (time.perf_counter() - began))
         if verdict.ended == "slow":
-            faults.setdefault("slow " + " ".join(call.arguments[:2]), {"call": repr(call)})
+            given_up.append(repr(call))
         for fault in verdict.faults:
             key = re.sub(r"'[^']*'|\d+|\"[^\"]*\"", "_", f"{call.arguments[0]}: {fault[:90]}")
             one = faults.setdefault(key, {"times": 0, "call": repr(call), "said": verdict.said})
@@ -130,6 +131,7 @@ def campaign(kind: str, inputs: int, number: int, judge: Judge) -> dict[str, Any
         "inputs": sum(ended.values()),
         "ended": dict(ended),
         "milliseconds": dict(slow.most_common(8)),
+        "slow": given_up,
         "faults": faults,
     }
 

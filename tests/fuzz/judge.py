@@ -193,6 +193,10 @@ def _said(call: Call, ended: str, out: str, err: str) -> list[str]:
 
 
 _ERROR = "regnet-ds: error: "
+# Messages that are clear without a value: of what is missing, and those that quote one.
+PLAIN = (
+    "No such option: -|Missing (argument|option) '|got |'[^']+'|SQLite|is missing|name a|no study"
+)
 
 
 def _names(call: Call, err: str) -> bool:
@@ -200,12 +204,10 @@ def _names(call: Call, err: str) -> bool:
     from regnet_ds.messages import visible
 
     err = " ".join(err.split())
-    if re.search(
-        r"No such option: -|Missing (argument|option) '|got |'[^']+'|SQLite| is missing", err
-    ):
+    if re.search(PLAIN, err):
         return True
-    if any(not text.strip() for text in call.given):
-        return True  # nothing to name
+    if any(not text.strip() or "\n" in text for text in call.given):
+        return True  # nothing to name, or on one line
     for text in (*call.given, *call.files, *call.arguments):
         plain = " ".join(text.split())
         if visible(text)[:20] in err or text.lstrip("-") in err:

@@ -23,6 +23,12 @@ parameters:
 constraints:
   flops: [1e8, 4e8]
 """
+TUNING = """\
+optimizer: [sgd, adamw]
+lr: {sgd: [0.02, 0.4, log], adamw: {low: 1.0e-4, high: 2.0e-3, scale: log}}
+weight_decay: default
+mixup_alpha: [0.0, 0.2]
+"""
 CFG = {
     "DESC": "regnetx",
     "RNG_SEED": 3,
@@ -84,6 +90,7 @@ def make(folder: Path) -> None:
     _weights()
     Path("my-space.yaml").write_text(SPACE)
     Path("recipe.yaml").write_text("epochs: 2\nlr: 0.1\nbatch_size: 64\n")
+    Path("tuning.yaml").write_text(TUNING)
     run("canonical", "RegNetY-200MF", "--out", "canonical")
     run_folder = folder / "runs" / "one"
     run_folder.mkdir(parents=True)
