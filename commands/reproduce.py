@@ -40,7 +40,7 @@ def ladder(
     """
     from ..search.queue.executors import check_workers
     from ..search.queue.tasks import DEFAULT_TRAINER
-    from ..search.reproduction.ladder import Ladder, studies, train_ladder
+    from ..search.reproduction.ladder import Ladder, train_ladder
     from .progress import trial_progress
 
     storage = f"journal:{out / 'runs.journal'}"
@@ -60,8 +60,51 @@ def ladder(
         )
     if done:
         packed = out / "ladder.parquet"
-        _pack(storage, studies(), packed)
+        _pack(storage, plan.studies, packed)
         _say(str(packed), out)
+    finish(done, limits.reached)
+
+
+@app.command("more")
+def more(
+    out: Folder = Path("regnet-ds-ladder"),
+    n: Annotated[
+        int, typer.Option("-n", "--number", min=2, help="Models of each space on larger maps.")
+    ] = 25,
+    rates: Annotated[int, typer.Option(min=4, help="Pairs of learning rate and decay.")] = 40,
+    workers: Workers = 2,
+    seed: shared.Seed = 0,
+    time_limit: TimeLimit = None,
+    max_trials: MaxTrials = None,
+    trainer: Trainer = None,
+) -> None:
+    """Train the smaller studies: larger maps, ways of scaling, learning rates and weight decays.
+
+    They have the ladder's data and recipe, and its folder's journal; packed into more.parquet.
+
+    Example: regnet-ds reproduce more --out ladder
+    """
+    from ..search.queue.executors import check_workers
+    from ..search.queue.tasks import DEFAULT_TRAINER
+    from ..search.reproduction.ladder import Ladder, train_ladder
+    from ..search.reproduction.small_studies import add_rates, add_scaling, maps, train_studies
+    from .progress import trial_progress
+
+    storage = f"journal:{out / 'runs.journal'}"
+    check_workers(storage, workers)
+    limits = read_limits(time_limit, max_trials)
+    quiet_optuna()
+    plan, larger = Ladder(2, seed), maps(n, seed)
+    settings = plan.settings()
+    make_folder(out)
+    names = [*add_rates(storage, plan, settings, rates), *add_scaling(storage, settings, seed)]
+    how: Any = {"trainer": trainer or DEFAULT_TRAINER, "limits": limits}
+    with trial_progress() as show:
+        how["on_progress"] = lambda name, counts: show(name, counts, sum(counts.values()))
+        done = train_studies(storage, names, workers, **how)
+        done = done and train_ladder(storage, larger, workers, **how)
+    if done:
+        _pack(storage, [*names, *larger.studies], out / "more.parquet")
     finish(done, limits.reached)
 
 
