@@ -61,7 +61,7 @@ def ladder(
     if done:
         packed = out / "ladder.parquet"
         _pack(storage, plan.studies, packed)
-        _say(str(packed), out)
+        _say(str(packed), None, False, out)
     finish(done, limits.reached)
 
 
@@ -111,15 +111,20 @@ def more(
 @app.command("findings")
 def findings(
     source: Source = EXAMPLE,
+    more: Annotated[
+        str | None,
+        typer.Option("--more", help="The packed smaller studies, as reproduce more makes them."),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Draw ladder, fits and ranges into a folder.")
+        Path | None,
+        typer.Option("--out", help="Draw ladder, steps, fits and ranges into a folder."),
     ] = None,
 ) -> None:
-    """Say which findings of DDS hold in a trained ladder, every number with its interval.
+    """Say which of the papers' findings hold in a trained ladder, with intervals, as Markdown.
 
     Example: regnet-ds reproduce findings --out pictures
     """
-    _say(source, out)
+    _say(source, more, source == EXAMPLE, out)
 
 
 @app.command("check")
@@ -175,13 +180,19 @@ def _pack(storage: str, names: list[str], path: Path) -> None:
     shared.note(f"wrote {path}")
 
 
-def _say(source: str, out: Path | None) -> None:
-    """Print what a packed ladder says, and draw it."""
+def _say(source: str, more: str | None, times: bool, out: Path | None) -> None:
+    """Print what a packed ladder and the studies beside it say, and draw the ladder."""
+    from ..analysis.findings.more import more_answers, time_answers
     from ..analysis.findings.page import Ladder, markdown
     from ..analysis.tables.table import load_table
 
     found = Ladder.of(load_table(source))
-    print(markdown(found.sections()))
+    answers = found.answers()
+    if more is not None:
+        answers |= more_answers(load_table(more), found.noise.over_seeds)
+    if times:
+        answers |= time_answers()
+    print(markdown(found.populations, answers))
     if out is not None:
         make_folder(out)
         for path in found.draw(out):
