@@ -78,7 +78,7 @@ def more(
     max_trials: MaxTrials = None,
     trainer: Trainer = None,
 ) -> None:
-    """Train the smaller studies: larger maps, ways of scaling, learning rates and weight decays.
+    """Train the smaller studies: larger maps, scaling, learning rates and decays, augmentation.
 
     They have the ladder's data and recipe, and its folder's journal; packed into more.parquet.
 
@@ -87,7 +87,13 @@ def more(
     from ..search.queue.executors import check_workers
     from ..search.queue.tasks import DEFAULT_TRAINER
     from ..search.reproduction.ladder import Ladder, train_ladder
-    from ..search.reproduction.small_studies import add_rates, add_scaling, maps, train_studies
+    from ..search.reproduction.small_studies import (
+        add_augmentation,
+        add_rates,
+        add_scaling,
+        maps,
+        train_studies,
+    )
     from .progress import trial_progress
 
     storage = f"journal:{out / 'runs.journal'}"
@@ -97,7 +103,11 @@ def more(
     plan, larger = Ladder(2, seed), maps(n, seed)
     settings = plan.settings()
     make_folder(out)
-    names = [*add_rates(storage, plan, settings, rates), *add_scaling(storage, settings, seed)]
+    names = [
+        *add_rates(storage, plan, settings, rates),
+        *add_scaling(storage, settings, seed),
+        *add_augmentation(storage, settings, seed),
+    ]
     how: Any = {"trainer": trainer or DEFAULT_TRAINER, "limits": limits}
     with trial_progress() as show:
         how["on_progress"] = lambda name, counts: show(name, counts, sum(counts.values()))

@@ -26,7 +26,7 @@ from .spaces import DesignSpace
 
 TERMS = ("flops", "acts", "blocks")
 UNITS = {"flops": 1e9, "acts": 1e6, "blocks": 1.0}  # of a coefficient: ms a unit
-MOST_DRAWN = 2_000_000
+MOST_DRAWN = 200_000
 _TIME = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|us)\s*")
 
 
@@ -157,7 +157,7 @@ def sample_latency(
     Raises
     ------
     ValueError
-        If fewer than n are found among two million networks.
+        If fewer than n are found among 200,000 networks.
     """
     wanted = 64 * n
     while True:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ...designspace.tables.columns import read_columns
 from .answers import Answer
+from .augmented import augmentation_answers
 from .rates import rate_answers
 from .rungs import ladder_groups, ladder_steps
 from .runtime import Times, runtime_answers
@@ -25,7 +26,8 @@ def more_answers(table: pd.DataFrame, margin: float) -> dict[str, list[Answer]]:
     Parameters
     ----------
     table
-        Rows of the studies ``maps/SPACE``, ``scaling/FORM`` and ``rates``.
+        Rows of the studies ``maps/SPACE``, ``scaling/FORM``, ``rates`` and
+        ``augmentation/SIZE``.
     margin
         The loss that counts as none: the spread over seeds of the ladder, in points.
     """
@@ -36,6 +38,7 @@ def more_answers(table: pd.DataFrame, margin: float) -> dict[str, list[Answer]]:
         "The ladder on larger maps": [step.answer() for step in steps],
         "Scaling": scaling_answers(table, margin),
         "Learning rate and weight decay": rate_answers(table),
+        "Augmentation": augmentation_answers(table),
     }
 
 

@@ -1,6 +1,6 @@
-"""The smaller studies beside the ladder: larger maps, scaling, learning rate and weight decay.
+"""The smaller studies beside the ladder: larger maps, scaling, rates, augmentation.
 
-All have the ladder's data and recipe, but for what they vary.
+All have the ladder's data and recipe, but for what they vary; augmentation takes more epochs.
 """
 
 from __future__ import annotations
@@ -39,6 +39,14 @@ BASES, SEEDS = 3, 5
 BASE_FLOPS, BASE_DEPTH = (7.6e5, 8.4e5), (4, 6)
 RATES = "rates"
 LR, WEIGHT_DECAY = (2e-3, 0.5), (1e-5, 0.1)  # log-uniform
+AUGMENTATION = "augmentation"
+AUGMENTED_EPOCHS, AUGMENTED_SEEDS = 5, 3
+LEVELS: tuple[dict[str, float], ...] = (
+    {"area_factor": 1.0, "mixup_alpha": 0.0},
+    {"area_factor": 0.8, "mixup_alpha": 0.1},
+    {"area_factor": 0.6, "mixup_alpha": 0.3},
+)
+SIZES = {"small": (7.6e5, 8.4e5), "large": (5.7e6, 6.3e6)}  # multiply-adds of a RegNetX
 
 
 def maps(n: int, seed: int = 0) -> Ladder:
@@ -113,6 +121,29 @@ def add_rates(url: str, ladder: Ladder, settings: Settings, n: int) -> list[str]
     for recipe in recipes[1:]:
         add_architectures(study, [network], replace(settings, recipe=recipe), space=space)
     return [RATES]
+
+
+def add_augmentation(url: str, settings: Settings, seed: int = 0) -> list[str]:
+    """Create a study of a small and a large RegNetX at levels of augmentation; their names."""
+    names: list[str] = []
+    for size, flops in SIZES.items():
+        network = sample(
+            find_space("regnetx-dds") & fixed("bottleneck_ratio", 1) & limited("depth", high=8),
+            1,
+            budget=Budget(flops=flops),
+            rng=np.random.default_rng(seed),
+            resolution=settings.resolution,
+            classes=settings.classes,
+        ).population.row(0)
+        recipes = [{**settings.recipe, "epochs": AUGMENTED_EPOCHS, **level} for level in LEVELS]
+        first = replace(settings, recipe=recipes[0])
+        name, space = f"{AUGMENTATION}/{size}", f"RegNetX, {size}"
+        study = create_population_study(url, name, [network], first, space=space)
+        for recipe in recipes[1:]:
+            add_architectures(study, [network], replace(settings, recipe=recipe), space=space)
+        add_seed_runs(study, range(len(LEVELS)), AUGMENTED_SEEDS - 1)
+        names.append(name)
+    return names
 
 
 def train_studies(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from regnet_ds.analysis.findings.answers import FAILS, HOLDS, OPEN
+from regnet_ds.analysis.findings.augmented import augmentation_answers, combination
 from regnet_ds.analysis.findings.rates import explained, rate_answers
 from regnet_ds.analysis.findings.runtime import Times, fit_latency, runtime_answers
 from regnet_ds.analysis.findings.scaled import blocked_difference, scaling_answers
@@ -115,3 +116,32 @@ def test_what_is_explained_is_a_share():
     x = rng.normal(size=(200, 1))
     assert explained(x, x[:, 0]) > 0.95
     assert abs(explained(x, rng.normal(size=200))) < 0.05
+
+
+def augmented(gain_small, gain_large):
+    rng = np.random.default_rng(1)
+    rows = []
+    for size, gain in (("small", gain_small), ("large", gain_large)):
+        for level, area in enumerate((1.0, 0.8, 0.6)):
+            for _ in range(4):
+                error = 20 - gain * level / 2 + rng.normal(0, 0.3)
+                recipe = json.dumps({"area_factor": area})
+                row = {"study": f"augmentation/{size}", "status": "complete", "recipe": recipe}
+                rows.append({**row, "error": error})
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("gains", "verdict"), [((-2, 2), HOLDS), ((2, -2), FAILS), ((1, 1), OPEN)])
+def test_augmentation_is_judged_by_the_difference_of_gains(gains, verdict):
+    (answer,) = augmentation_answers(augmented(*gains))
+    assert answer.verdict == verdict
+    with pytest.raises(ValueError, match="augmentation/large needs two levels"):
+        augmentation_answers(augmented(*gains).iloc[:12])
+
+
+def test_two_cells_are_welch():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(3, 1, 8), rng.normal(1, 3, 12)
+    found = combination(np.array([1.0, -1.0]), [a, b])
+    truth = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((truth.low, truth.high))

@@ -14,6 +14,7 @@ import regnet_ds.analysis as regnet_ds_analysis
 from regnet_ds.analysis import learning_curves, load_example, load_table
 from regnet_ds.analysis.findings.rungs import seed_noise
 from regnet_ds.search.reproduction.ladder import MOST_BLOCKS, SPACES, Ladder, draw
+from regnet_ds.search.reproduction.small_studies import FORMS, MAPS_SPACES, SIZES
 
 FAKE = Path(__file__).resolve().parent.parent / "search" / "fake_trainer.py"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -131,3 +132,21 @@ def test_a_twentieth_of_the_shipped_models_comes_out_again() -> None:
     found = list(retrain(rows, noise))
     assert all(one.agrees for one in found if one.same)
     assert np.mean([one.agrees for one in found]) >= 0.9
+
+
+def test_the_smaller_studies_are_trained_and_answered(regnet_ds: Run, tmp_path: Path) -> None:
+    fake = ["--trainer", f"{FAKE}:train"]
+    done = regnet_ds("reproduce", "more", "--out", "made", "-n", "12", "--rates", "8", *fake)
+    assert done.returncode == 0, done.stderr
+    packed = tmp_path / "made" / "more.parquet"
+    table = load_table(packed)
+    counts = table.groupby("study", observed=True).size().to_dict()
+    assert counts["rates"] == 8
+    assert {counts[f"scaling/{form}"] for form in FORMS} == {15}
+    assert {counts[f"augmentation/{size}"] for size in SIZES} == {9}
+    assert {counts[f"maps/{space}"] for space in MAPS_SPACES} == {12 + 4}
+    scaled = table[table["study"].str.startswith("scaling/")]
+    assert scaled["flops"].between(1.9e6, 2.1e6).all()
+    recipes = table[table["study"] == "rates"]["recipe"]
+    assert recipes.is_unique
+    assert set(table[table["study"] == "maps/anynetx-c"]["stage_strides"]) == {(1, 2, 2, 2)}
