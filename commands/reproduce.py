@@ -40,7 +40,7 @@ def ladder(
     """
     from ..search.queue.executors import check_workers
     from ..search.queue.tasks import DEFAULT_TRAINER
-    from ..search.reproduction.ladder import Ladder, studies, train_ladder
+    from ..search.reproduction.ladder import Ladder, train_ladder
     from .progress import trial_progress
 
     storage = f"journal:{out / 'runs.journal'}"
@@ -60,23 +60,81 @@ def ladder(
         )
     if done:
         packed = out / "ladder.parquet"
-        _pack(storage, studies(), packed)
-        _say(str(packed), out)
+        _pack(storage, plan.studies, packed)
+        _say(str(packed), None, False, out)
+    finish(done, limits.reached)
+
+
+@app.command("more")
+def more(
+    out: Folder = Path("regnet-ds-ladder"),
+    n: Annotated[
+        int, typer.Option("-n", "--number", min=2, help="Models of each space on larger maps.")
+    ] = 25,
+    rates: Annotated[int, typer.Option(min=4, help="Pairs of learning rate and decay.")] = 40,
+    workers: Workers = 2,
+    seed: shared.Seed = 0,
+    time_limit: TimeLimit = None,
+    max_trials: MaxTrials = None,
+    trainer: Trainer = None,
+) -> None:
+    """Train the smaller studies: larger maps, scaling, learning rates and decays, augmentation.
+
+    They have the ladder's data and recipe, and its folder's journal; packed into more.parquet.
+
+    Example: regnet-ds reproduce more --out ladder
+    """
+    from ..search.queue.executors import check_workers
+    from ..search.queue.tasks import DEFAULT_TRAINER
+    from ..search.reproduction.ladder import Ladder, train_ladder
+    from ..search.reproduction.small_studies import (
+        add_augmentation,
+        add_rates,
+        add_scaling,
+        maps,
+        train_studies,
+    )
+    from .progress import trial_progress
+
+    storage = f"journal:{out / 'runs.journal'}"
+    check_workers(storage, workers)
+    limits = read_limits(time_limit, max_trials)
+    quiet_optuna()
+    plan, larger = Ladder(2, seed), maps(n, seed)
+    settings = plan.settings()
+    make_folder(out)
+    names = [
+        *add_rates(storage, plan, settings, rates),
+        *add_scaling(storage, settings, seed),
+        *add_augmentation(storage, settings, seed),
+    ]
+    how: Any = {"trainer": trainer or DEFAULT_TRAINER, "limits": limits}
+    with trial_progress() as show:
+        how["on_progress"] = lambda name, counts: show(name, counts, sum(counts.values()))
+        done = train_studies(storage, names, workers, **how)
+        done = done and train_ladder(storage, larger, workers, **how)
+    if done:
+        _pack(storage, [*names, *larger.studies], out / "more.parquet")
     finish(done, limits.reached)
 
 
 @app.command("findings")
 def findings(
     source: Source = EXAMPLE,
+    more: Annotated[
+        str | None,
+        typer.Option("--more", help="The packed smaller studies, as reproduce more makes them."),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Draw ladder, fits and ranges into a folder.")
+        Path | None,
+        typer.Option("--out", help="Draw ladder, steps, fits and ranges into a folder."),
     ] = None,
 ) -> None:
-    """Say which findings of DDS hold in a trained ladder, every number with its interval.
+    """Say which of the papers' findings hold in a trained ladder, with intervals, as Markdown.
 
     Example: regnet-ds reproduce findings --out pictures
     """
-    _say(source, out)
+    _say(source, more, source == EXAMPLE, out)
 
 
 @app.command("check")
@@ -132,13 +190,19 @@ def _pack(storage: str, names: list[str], path: Path) -> None:
     shared.note(f"wrote {path}")
 
 
-def _say(source: str, out: Path | None) -> None:
-    """Print what a packed ladder says, and draw it."""
+def _say(source: str, more: str | None, times: bool, out: Path | None) -> None:
+    """Print what a packed ladder and the studies beside it say, and draw the ladder."""
+    from ..analysis.findings.more import more_answers, time_answers
     from ..analysis.findings.page import Ladder, markdown
     from ..analysis.tables.table import load_table
 
     found = Ladder.of(load_table(source))
-    print(markdown(found.sections()))
+    answers = found.answers()
+    if more is not None:
+        answers |= more_answers(load_table(more), found.noise.over_seeds)
+    if times:
+        answers |= time_answers()
+    print(markdown(found.populations, answers))
     if out is not None:
         make_folder(out)
         for path in found.draw(out):

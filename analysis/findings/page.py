@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from ..figures.forest import comparison_figure
 from ..intervals import expected_best, mean_interval, median_interval
 from ..noise import Noise
 from ..plots import ranges_figure
 from ..style import check_picture, save_figure
 from ..tables.groups import Group
-from .answers import Answer, answer_lines, ends
+from .answers import FAILS, HOLDS, OPEN, Answer, answer_lines, ends
 from .rungs import Step, ladder_groups, ladder_steps, seed_noise
+from .rungs_figure import ladder_figure, steps_figure
 from .widths import (
     Fits,
     bottleneck_answer,
@@ -48,16 +49,19 @@ class Ladder:
         steps = ladder_steps(groups, found.over_seeds, rng=rng)
         return cls(groups, found, steps, width_fits(groups))
 
-    def sections(self) -> dict[str, list[str]]:
-        """Return the parts of the page, as lines of Markdown by their heading."""
-        answers = [step.answer() for step in self.steps]
+    @property
+    def populations(self) -> list[str]:
+        """The table of the populations and the noise over seeds, as lines of Markdown."""
+        return [*_populations(self.groups), "", _noise(self.noise)]
+
+    def answers(self) -> dict[str, list[Answer]]:
+        """Return what the ladder says of the findings, by heading."""
         parts = {
-            "The populations": [*_populations(self.groups), "", _noise(self.noise)],
-            "The ladder": answer_lines(answers),
-            "Widths on a line": answer_lines(fit_answers(self.fits)),
+            "The ladder": [step.answer() for step in self.steps],
+            "Widths on a line": fit_answers(self.fits),
         }
         parameters = self.parameter_answers()
-        return {**parts, "Good parameters": answer_lines(parameters)} if parameters else parts
+        return {**parts, "Good parameters": parameters} if parameters else parts
 
     def parameter_answers(self) -> list[Answer]:
         """Return what the RegNetX of the ladder say of b, g and wm."""
@@ -72,7 +76,8 @@ class Ladder:
         """Draw the figures into a folder; return their files."""
         check_picture(Path(f"x{suffix}"))
         figures = {
-            "ladder": comparison_figure(self.groups, [step.comparison for step in self.steps]),
+            "ladder": ladder_figure(self.groups, self.steps),
+            "steps": steps_figure(self.groups, self.steps),
             "fits": fits_figure(self.fits),
         }
         for group in self.groups:
@@ -83,11 +88,18 @@ class Ladder:
         return [folder / f"{name}{suffix}" for name in figures]
 
 
-def markdown(sections: dict[str, list[str]]) -> str:
-    """Return sections as Markdown."""
-    return "\n".join(
-        line for heading, lines in sections.items() for line in (f"### {heading}", "", *lines, "")
-    )
+def markdown(populations: Sequence[str], answers: Mapping[str, Sequence[Answer]]) -> str:
+    """Return a page: how many findings hold, the populations, and the answers by heading."""
+    everything = [answer for part in answers.values() for answer in part]
+    counts = Counter(answer.verdict for answer in everything)
+    said = ", ".join(f"{counts[verdict]} {words}" for verdict, words in _WORDS.items())
+    lines = [f"Of {len(everything)} findings {said}.", "", "### The populations", "", *populations]
+    for heading, part in answers.items():
+        lines += ["", f"### {heading}", "", *answer_lines(part)]
+    return "\n".join(lines)
+
+
+_WORDS = {HOLDS: "hold", FAILS: "do not hold", OPEN: "are open"}
 
 
 def _populations(groups: Sequence[Group]) -> list[str]:

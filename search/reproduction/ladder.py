@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,10 +60,15 @@ class Ladder:
     """What is trained: n networks of each space within the budget, with one recipe.
 
     ``flops`` is the closed range of multiply-adds at the data set's resolution and classes.
+    ``strides`` are those of the stages; None means 2 everywhere, as in the papers. The studies are
+    called ``name/SPACE``.
     """
 
     n: int
     seed: int = 0
+    name: str = NAME
+    spaces: tuple[str, ...] = SPACES
+    strides: tuple[int, ...] | None = None
     data: str = DATA
     flops: tuple[float, float] = ((1 - TOLERANCE) * FLOPS, (1 + TOLERANCE) * FLOPS)
     recipe: dict[str, Any] = field(default_factory=lambda: dict(REGIME))
@@ -80,7 +85,21 @@ class Ladder:
     @property
     def trials(self) -> int:
         """How many trainings it takes: of all networks, and of some with other seeds."""
-        return len(SPACES) * (self.n + REPEATED * REPLICATES)
+        return len(self.spaces) * (self.n + REPEATED * REPLICATES)
+
+    @property
+    def studies(self) -> list[str]:
+        """The names of the studies."""
+        return [self.study(space) for space in self.spaces]
+
+    def study(self, space: str) -> str:
+        """Return the name of a space's study."""
+        return f"{self.name}/{space}"
+
+    def space(self, name: str) -> DesignSpace:
+        """Return a space of the papers, its depths cut to what a network may have in all."""
+        found = find_space(name) & limited("depth", high=MOST_BLOCKS)
+        return found if self.strides is None else replace(found, stage_strides=self.strides)
 
     def settings(self) -> Settings:
         """Return what the trials of all spaces share."""
@@ -88,27 +107,12 @@ class Ladder:
         return Settings.of(data, Recipe.from_dict(self.recipe), seed=self.seed)
 
 
-def study_name(space: str) -> str:
-    """Return the name of a space's study."""
-    return f"{NAME}/{space}"
-
-
-def studies() -> list[str]:
-    """Return the names of the studies of all spaces."""
-    return [study_name(space) for space in SPACES]
-
-
-def space_of(name: str) -> DesignSpace:
-    """Return a space of the papers, its depths cut to what a network may have in all."""
-    return find_space(name) & limited("depth", high=MOST_BLOCKS)
-
-
 def draw(ladder: Ladder, name: str, settings: Settings) -> Population:
     """Return n networks of a space: those of its sample with few enough blocks, in order.
 
     The sample is a prefix of any larger one, and so is what is returned.
     """
-    wanted, space = 3 * ladder.n, space_of(name)
+    wanted, space = 3 * ladder.n, ladder.space(name)
     while True:
         population = sample(
             space,
@@ -143,23 +147,23 @@ def train_ladder(
         If workers die before they train anything.
     """
     settings = ladder.settings()
-    drawn = {name: draw(ladder, name, settings) for name in SPACES}
+    drawn = {name: draw(ladder, name, settings) for name in ladder.spaces}
     budget = f"{ladder.budget.describe()}, at most {MOST_BLOCKS} blocks"
     for name, population in drawn.items():
         create_population_study(
             url,
-            study_name(name),
+            ladder.study(name),
             population.take(np.arange(REPEATED)),
             settings,
-            space=space_of(name),
+            space=ladder.space(name),
             budget=budget,
         )
     return run_workers(
         url,
-        studies(),
+        ladder.studies,
         workers,
-        step=_rounds(drawn, settings, on_progress),
-        folder=run_folder(url, NAME),
+        step=_rounds(ladder, drawn, settings, on_progress),
+        folder=run_folder(url, ladder.name),
         trainer=trainer,
         threads=settings.threads,
         limits=limits,
@@ -167,28 +171,30 @@ def train_ladder(
 
 
 def _rounds(
-    drawn: dict[str, Population], settings: Settings, on_progress: OnProgress | None
+    ladder: Ladder,
+    drawn: dict[str, Population],
+    settings: Settings,
+    on_progress: OnProgress | None,
 ) -> Step:
     """Return the step of `run_workers` that adds a round whenever little waits."""
-    n = min(map(len, drawn.values()))
-    reached = 0
+    n, reached = ladder.n, 0
     found: dict[str, optuna.Study] = {}
 
     def add_round() -> None:
         for name, population in drawn.items():
             networks = population.take(np.arange(reached))
-            add_architectures(found[name], networks, settings, space=space_of(name))
+            add_architectures(found[name], networks, settings, space=ladder.space(name))
             add_seed_runs(found[name], range(REPEATED), REPLICATES)
 
     def step(storage: BaseStorage) -> bool:
         nonlocal reached
         if not found:
-            found.update((name, load_study(storage, study_name(name))) for name in drawn)
+            found.update((name, load_study(storage, ladder.study(name))) for name in drawn)
         counts = Counter[str]()
         for study in found.values():
             counts.update(status(study))
         if on_progress is not None:
-            on_progress(NAME, counts)
+            on_progress(ladder.name, counts)
         if counts[Status.WAITING] < AHEAD and reached < n:
             reached = min(n, reached + ROUND)
             add_round()

@@ -87,11 +87,13 @@ def test_blocks_and_fits_of_regnets():
 
 
 def test_the_page_has_an_interval_in_every_answer():
-    lines = Ladder.of(made_up([30, 30, 30, 24, 20, 16])).sections()
-    answers = [line for part in lines.values() for line in part if line.startswith("- **")]
+    found = Ladder.of(made_up([30, 30, 30, 24, 20, 16]))
+    page = markdown(found.populations, found.answers())
+    answers = [line for line in page.splitlines() if line.startswith("- **")]
     assert len(answers) == 6 + 4 + 3
     assert all(" to " in line for line in answers)
-    assert markdown(lines).startswith("### The populations\n\n| space |")
+    assert page.startswith("Of 13 findings ")
+    assert "### The populations\n\n| space |" in page
 
 
 def test_an_interval_decides():
