@@ -129,12 +129,14 @@ def train_task(task: Task, report: Report) -> Outcome:
     from ..data.sources import places
     from ..learning.accelerator import Hardware
     from ..learning.checkpoints import Keep, Stopped
+    from ..learning.memory import forget_networks
     from ..learning.training import train
     from ..recipes.recipe import Recipe
 
     data = load_dataset(task.data, resolution=task.record.get("resolution"), mirror=task.trial)
     if task.data_fingerprint not in ("", data.fingerprint):
         raise ValueError(f"the data set {task.data!r} is not the one that the study began with")
+    forget_networks()
     if task.checkpoint:
         places.make_folder(task.checkpoint.rpartition("/")[0])
     try:

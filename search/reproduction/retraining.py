@@ -14,6 +14,7 @@ from ...analysis.records import RECORD_KEYS, Status
 from ...designspace import from_record
 from ..data.datasets import load_dataset
 from ..learning.accelerator import Hardware
+from ..learning.memory import forget_networks
 from ..learning.training import train
 from ..populations.fingerprint import digest, environment
 from ..recipes.recipe import Recipe
@@ -64,6 +65,7 @@ def retrain(rows: pd.DataFrame, noise: float) -> Iterator[Retrained]:
 def _retrained(row: Mapping[Any, Any], noise: float) -> Retrained:
     record = {key: _plain(row[key]) for key in RECORD_KEYS if key in row}
     threads = int(row["threads"])
+    forget_networks()
     result = train(
         from_record(record),
         Recipe.from_dict(json.loads(row["recipe"])),
