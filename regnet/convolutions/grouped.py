@@ -115,7 +115,7 @@ def convolve(
     """Convolve (n, h, w, c), zero-padded as ``padding_before`` says; a stride rounds up."""
     way = _asked.get()
     if way == "native" or (way == "auto" and native_is_fast()):
-        return convolve_natively(x, kernel, stride, padding)
+        return convolve_natively(x, kernel, stride, padding, joined=True)
     if groups == 1:
         pointwise = kernel.shape[0] == kernel.shape[1] == 1
         return (
@@ -126,7 +126,7 @@ def convolve(
     h, w = x.shape[1:3]
     if h and w and h * w <= DENSE_PIXELS:
         return dense_in_space(x, kernel, stride, groups, padding)
-    if way == "auto" and _is_run_as_traced() and grouped_gradients(_dtype(x)):
+    if way == "auto" and is_run_as_traced() and grouped_gradients(_dtype(x)):
         return convolve_natively(x, kernel, stride, padding)
     return packed(x, kernel, stride, groups, padding)
 
@@ -135,7 +135,12 @@ def _dtype(x: Tensor) -> str:
     return keras.backend.standardize_dtype(x.dtype)
 
 
-def _is_run_as_traced() -> bool:
+def is_tuned_for_cpu() -> bool:
+    """Whether TensorFlow's own operations will run on a CPU, and their form is ours to choose."""
+    return _asked.get() != "native" and is_run_as_traced() and not native_is_fast()
+
+
+def is_run_as_traced() -> bool:
     """Whether TensorFlow's own operations will run, rather than what XLA makes of them."""
     if keras.backend.backend() != "tensorflow":
         return False

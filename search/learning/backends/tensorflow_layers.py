@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from ....regnet.convolutions.grouped import convolve
+from ....regnet.convolutions.normalising import normalise
 from ....regnet.networks.layers import GroupedConv2D, PointwiseConv2D
 
 Tensor = Any
@@ -36,8 +37,8 @@ class BatchMoments:
         given = (self._none, self._none)
         if not learns:
             given = (read(layer.moving_mean), read(layer.moving_variance))
-        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=x,
+        y, mean, variance = normalise(
+            x,
             scale=read(layer.gamma),
             offset=read(layer.beta),
             mean=given[0],
