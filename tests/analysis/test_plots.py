@@ -204,4 +204,4 @@ assert not {"keras", "tensorflow", "regnet_ds.search", "regnet_ds.regnet"} & set
 for name in analysis.__all__:
     getattr(analysis, name)
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

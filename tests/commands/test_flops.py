@@ -203,6 +203,6 @@ def test_bench_in_a_process_of_its_own(tmp_path: Path) -> None:
         assert running.stderr.readline() == "batch 8 ...\n"
         time.sleep(3)
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=30)
+        out, err = running.communicate(timeout=300)
     assert (running.returncode, out) == (130, "")
     assert err == "regnet-ds: interrupted\n"

@@ -70,7 +70,7 @@ def test_ctrl_c_and_then_the_same_command(regnet_ds: Run, tmp_path: Path) -> Non
         if line.startswith("population: "):
             break
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "the same command continues" in err
     assert not (tmp_path / "made" / "edf.png").exists()

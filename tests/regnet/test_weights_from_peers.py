@@ -103,7 +103,7 @@ def peers():
     yield start
     for peer in started.values():
         peer.process.stdin.close()
-        peer.process.wait(timeout=60)
+        peer.process.wait(timeout=300)
         peer.process.stdout.close()
 
 

@@ -81,7 +81,7 @@ def test_workers_and_their_parent_are_killed_again_and_again(
             workers = psutil.Process(parent.pid).children()
             parent.kill()
             parent.wait()
-            psutil.wait_procs(workers, timeout=20)
+            psutil.wait_procs(workers, timeout=200)
             parents += 1
             assert not any(process.is_running() for process in workers)
             parent = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -172,7 +172,7 @@ def test_ctrl_c_of_a_worker_returns_its_trial(make, fake_trainer, monkeypatch):
     while not counts(study).get("running") and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=30)[1]
+    said = process.communicate(timeout=300)[1]
     assert process.returncode == 130
     assert "the same command continues" in said
     assert counts(study) == {"waiting": 2}
