@@ -144,12 +144,14 @@ def train_task(task: Task, report: Report) -> Outcome:
     from ..data.datasets import load_dataset
     from ..learning.checkpoints import Stopped
     from ..learning.hardware import hardware_of_trial
+    from ..learning.memory import forget_networks
     from ..learning.training import train
     from ..recipes.recipe import Recipe
 
     data = load_dataset(task.data, resolution=task.record.get("resolution"), mirror=task.trial)
     if task.data_fingerprint not in ("", data.fingerprint):
         raise ValueError(f"the data set {task.data!r} is not the one that the study began with")
+    forget_networks()
     try:
         result = train(
             from_record(task.record),
