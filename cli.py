@@ -33,6 +33,7 @@ COMMANDS = {
     "tune": "tune",
     "edf": "figures",
     "plot": "figures",
+    "noise": "figures",
     "compare": "compare",
     "refine": "compare",
     "report": "report",
