@@ -6,6 +6,7 @@ REGNET_DS_TRACEBACK=1 to see where an error comes from.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -14,6 +15,13 @@ from typing import Any
 import typer
 import typer.core
 
+from .messages import one_line
+
+# What the operating system says of a path that was given, not of the machine.
+BAD_NAMES = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+)
 # command -> module in commands/; a module may hold several commands
 COMMANDS = {
     "sample": "sample",
@@ -131,7 +139,11 @@ def _other(error: Exception, arguments: list[str]) -> int:
         typer.echo(str(error))
         return 0
     if message is not None:
-        _complain(f"error: {message()}{_given(error, arguments)}")
+        text = message().replace("Value error, ", "")
+        _complain(f"error: {text}{_given(error, arguments)}")
+        return 2
+    if isinstance(error, OSError) and error.filename is not None and error.errno in BAD_NAMES:
+        _complain(f"error: cannot use {error.filename}: {error.strerror}")
         return 2
     if type(error).__name__ == "Abort":
         _complain("interrupted")
@@ -152,7 +164,7 @@ def _given(error: Exception, arguments: list[str]) -> str:
 
 
 def _complain(message: str) -> None:
-    print(f"regnet-ds: {' '.join(message.split())}", file=sys.stderr)
+    print(f"regnet-ds: {one_line(message)}", file=sys.stderr)
 
 
 def _forget_stdout() -> None:

@@ -61,7 +61,7 @@ def edf(
 
     Example: regnet-ds edf population.csv --by space --normalize flops --out edf.svg
     """
-    _check_files(out, data)
+    check_files(out, data)
     wanted = None if out is not None or data is not None else EDF_COLUMNS
     groups = load_groups(sources, study, by, diverged, errors, normalize, bins, where, wanted)
     if out is not None or data is not None:
@@ -109,7 +109,7 @@ def plot(
     from ..analysis.figures.kinds import find_kind
 
     find_kind(kind)
-    _check_files(out, data)
+    check_files(out, data)
     tables = read_tables(sources, study, errors, where)
     groups = matched(tables, by, diverged, normalize, bins)
     options = {
@@ -146,7 +146,7 @@ def noise(
     """
     from ..analysis.figures.error_pages import noise_columns, noise_of, say_noise
 
-    _check_files(out, data)
+    check_files(out, data)
     groups = load_groups(sources, study, by, False, errors, None, 1, where)
     columns = noise_columns(groups)
     if out is not None or data is not None:
@@ -156,7 +156,8 @@ def noise(
     shared.emit(columns, format, None)
 
 
-def _check_files(out: Path | None, data: Path | None) -> None:
+def check_files(out: Path | None, data: Path | None) -> None:
+    """Raise ValueError unless the suffixes of a figure and of a table are known."""
     if out is not None:
         from ..analysis.style import check_picture
 

@@ -190,8 +190,7 @@ def train(
     from ..search.populations.studies import create_population_study, population_step
     from ..search.queue.executors import in_turn, run_workers
     from ..search.queue.tasks import DEFAULT_TRAINER
-    from ..search.sizes.tuning import Plan as TuningPlan
-    from ..search.sizes.tuning import tuning_step
+    from ..search.sizes.tuning import TuningPlan, tuning_step
     from .progress import trial_progress
 
     create_population_study(

@@ -24,7 +24,6 @@ from .study import (
     TimeLimit,
     Trainer,
     TrialTime,
-    Workers,
     finish,
     note_narrowing,
     quiet_optuna,
@@ -32,6 +31,17 @@ from .study import (
     read_guards,
     read_limits,
     read_recipe,
+)
+from .study_hardware import (
+    Accelerator,
+    Checkpoints,
+    CheckpointSeconds,
+    Devices,
+    Precision,
+    StepsPerExecution,
+    Workers,
+    read_hardware,
+    read_workers,
 )
 from .tune_models import Base, base_recipe, make_size, read_models, read_sizes
 
@@ -71,8 +81,14 @@ def tune(
     data: Data = "digits",
     storage: Storage = STORAGE,
     name: Annotated[str, typer.Option(help="The studies are NAME/MODEL.")] = "tune",
-    workers: Workers = 2,
+    workers: Workers = None,
     threads: Threads = 1,
+    accelerator: Accelerator = None,
+    devices: Devices = None,
+    precision: Precision = "float32",
+    steps_per_execution: StepsPerExecution = 1,
+    checkpoints: Checkpoints = None,
+    checkpoint_seconds: CheckpointSeconds = None,
     epochs: Epochs = None,
     fields: Fields = None,
     seed: shared.Seed = 0,
@@ -102,25 +118,30 @@ def tune(
     from ..analysis.storages.storage import open_storage
     from ..designspace.tables.columns import require_suffix
     from ..search.data.datasets import load_dataset
+    from ..search.learning.hardware import require_multiple
     from ..search.populations.settings import Settings
-    from ..search.queue.executors import check_workers
     from ..search.queue.pruning import Pruner
     from ..search.queue.tasks import DEFAULT_TRAINER
     from ..search.recipes.recipe import Recipe
-    from ..search.sizes.tuning import ascending, tune_sizes
+    from ..search.sizes.tuning import TuningPlan, ascending, tune_sizes
     from .progress import trial_progress
 
     if out is not None:
         require_suffix(out)
-    check_workers(storage, workers)
-    pruning = Pruner(pruner)
+    plan = TuningPlan(
+        trials, batch, Pruner(pruner), asynchronous, checkpoints or "", checkpoint_seconds
+    )
     limits = read_limits(time_limit, max_trials)
     guards = read_guards(memory, trial_time, fresh)
     cluster = read_cluster(executor, address, resources)
+    hardware = read_hardware(accelerator, devices, precision, steps_per_execution)
+    processes = read_workers(workers, storage, hardware, cluster)
     quiet_optuna()
     dataset = load_dataset(data)
     sizes = read_sizes(read_models(model or [], all_models), base, (epochs, fields), space, dataset)
-    settings = Settings.of(dataset, Recipe(), seed=seed, threads=threads)
+    settings = Settings.of(dataset, Recipe(), seed=seed, threads=threads, hardware=hardware)
+    for size in sizes:
+        require_multiple(size.recipe.batch_size, hardware.get("devices") or 1)
     if print_space:
         _print_spaces(ascending(sizes, settings))
         return
@@ -134,11 +155,8 @@ def tune(
             name,
             sizes,
             settings,
-            trials=trials,
-            batch_size=batch,
-            pruner=pruning,
-            asynchronous=asynchronous,
-            workers=workers,
+            plan,
+            workers=processes,
             trainer=trainer or DEFAULT_TRAINER,
             guards=guards,
             limits=limits,
@@ -152,7 +170,7 @@ def tune(
                 storage,
                 [f"{name}/{size.model}" for size in ascending(sizes, settings)],
                 confirm,
-                workers,
+                processes,
                 trainer=trainer or DEFAULT_TRAINER,
                 cluster=cluster,
                 on_progress=lambda one, counts: show(one, counts, sum(counts.values())),

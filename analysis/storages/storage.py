@@ -7,12 +7,11 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
+QUICKLY_CHECKED = 2**26  # bytes of a SQLite file that is read through when it is opened
 KINDS = ("journal", "sqlite", "postgresql")
 
 
@@ -95,6 +95,8 @@ def open_storage(url: str | os.PathLike[str], *, create: bool = True) -> BaseSto
         _check_file(place.path, create)
     if place.kind == "journal":
         return _open_journal(place)
+    if place.path is not None:
+        _check_sqlite(place.path, create)
     return _open_database(place)
 
 
@@ -196,8 +198,14 @@ def _open_journal(place: StorageURL) -> Journal:
         return Journal(RepairedJournal(path))
     except OSError as error:
         raise ValueError(f"cannot open {path}: {error.strerror or error}") from error
-    except (KeyError, TypeError, AssertionError, json.JSONDecodeError) as error:
+    except NotAJournal:
+        raise
+    except Exception as error:  # whatever Optuna's replay of a wrong record leads to
         raise ValueError(f"{path} is a damaged journal: {error!r}") from error
+
+
+class NotAJournal(ValueError):
+    """A file is something else."""
 
 
 def _check_journal(path: Path) -> None:
@@ -205,9 +213,30 @@ def _check_journal(path: Path) -> None:
     with path.open("rb") as file:
         first = file.readline(len(FIRST_BYTES))
     if first.startswith(b"SQLite format"[: len(FIRST_BYTES)]):
-        raise ValueError(f"{path} is a SQLite file: write sqlite:///{path}")
+        raise NotAJournal(f"{path} is a SQLite file: write sqlite:///{path}")
     if first != FIRST_BYTES[: len(first)]:
-        raise ValueError(f"{path} is not a journal: it begins with {first[:11]!r}")
+        raise NotAJournal(f"{path} is not a journal: it begins with {first[:11]!r}")
+
+
+def _check_sqlite(path: Path, create: bool) -> None:
+    """Refuse a database of another program, to which Optuna would add its tables."""
+    if not path.exists():
+        return
+    import sqlite3
+
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            rows = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = {str(name) for (name,) in rows}
+            checked = path.stat().st_size <= QUICKLY_CHECKED
+            whole = database.execute("PRAGMA quick_check(1)").fetchone() if checked else ("ok",)
+    except (sqlite3.Error, OSError, UnicodeError) as error:
+        raise ValueError(f"cannot open the storage {path}: {error}") from error
+    if whole != ("ok",):
+        raise ValueError(f"{path} is a damaged SQLite file: {' '.join(map(str, whole))}")
+    if "studies" not in tables and (tables or not create):
+        found = f"it has the tables {', '.join(sorted(tables)[:5])}" if tables else "it is empty"
+        raise ValueError(f"{path} is a SQLite file, but no storage of studies: {found}")
 
 
 def _open_database(place: StorageURL) -> BaseStorage:

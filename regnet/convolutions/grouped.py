@@ -34,6 +34,8 @@ ops: Any = keras.ops  # whose stubs say None where tensors come
 DENSE_PIXELS = 4  # of the largest map that is computed as one matrix a group
 IMPLEMENTATIONS = ("auto", "native", "packed")
 _asked: ContextVar[str] = ContextVar("implementation", default="auto")
+ARITHMETIC = 2  # to be raised by whatever rounds training on a CPU otherwise; see `arithmetic`
+_arithmetic: ContextVar[int] = ContextVar("arithmetic", default=ARITHMETIC)
 
 
 @contextmanager
@@ -59,12 +61,50 @@ def implementation(way: str) -> Generator[None]:
         _asked.reset(token)
 
 
+@contextmanager
+def arithmetic(version: int) -> Generator[None]:
+    """Compute, or trace, as an earlier version did within a ``with`` block.
+
+    So that trainings of then can be repeated bit by bit on a CPU. 1: batch norm on maps as they
+    are, dense convolutions that pad for themselves. 2: batch norm as images of a few pixels,
+    padding apart.
+
+    Raises
+    ------
+    ValueError
+        If there was no such version.
+    """
+    if not 1 <= version <= ARITHMETIC:
+        raise ValueError(f"arithmetic must be from 1 to {ARITHMETIC}, got {version}")
+    token = _arithmetic.set(version)
+    try:
+        yield
+    finally:
+        _arithmetic.reset(token)
+
+
+def arithmetic_in_use() -> int:
+    """Return the version of `arithmetic`."""
+    return _arithmetic.get()
+
+
 def name_of_way() -> str:
-    """Return what float32 convolutions are computed by, as a name for a record."""
-    way = _asked.get()
+    """Return what float32 convolutions are computed by, as a name for a record.
+
+    On a CPU it ends in the version of the arithmetic, from the second on: ``onednn.2``.
+    """
+    way, version = _asked.get(), _arithmetic.get()
     if way == "native" or native_is_fast():
         return "native"
-    return "onednn" if way == "auto" and grouped_gradients("float32") else f"packed-{PACK_CHANNELS}"
+    one_operation = way == "auto" and grouped_gradients("float32")
+    name = "onednn" if one_operation else f"packed-{PACK_CHANNELS}"
+    return name if version == 1 else f"{name}.{version}"
+
+
+def version_of(name: str) -> int:
+    """Return the version of the arithmetic that a name of `name_of_way` stands for."""
+    version = name.rpartition(".")[2]
+    return int(version) if version.isdecimal() else 1
 
 
 @cache
@@ -121,7 +161,7 @@ def convolve(
         return (
             _pointwise(x, kernel, stride)
             if pointwise
-            else convolve_natively(x, kernel, stride, padding)
+            else convolve_natively(x, kernel, stride, padding, joined=_arithmetic.get() == 1)
         )
     h, w = x.shape[1:3]
     if h and w and h * w <= DENSE_PIXELS:

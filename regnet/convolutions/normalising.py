@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .grouped import is_tuned_for_cpu
+from .grouped import arithmetic_in_use, is_tuned_for_cpu
 
 Tensor = Any
 MOST_PIXELS = 8  # of an image that is written before the cache's buffers run out
@@ -30,7 +30,7 @@ def normalise(x: Tensor, **arguments: Any) -> Normalised:
     """Apply ``tf.raw_ops.FusedBatchNormV3`` to maps (n, h, w, c), with its other arguments."""
     import tensorflow as tf
 
-    if not is_tuned_for_cpu():
+    if arithmetic_in_use() == 1 or not is_tuned_for_cpu():
         return Normalised(*tf.raw_ops.FusedBatchNormV3(x=x, **arguments)[:3])
     _, h, w, c = x.shape
     images = tf.reshape(x, (-1, pixels_at_once(h, w), 1, c))

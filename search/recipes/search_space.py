@@ -91,6 +91,8 @@ def _range_faults(key: str, low: Any, high: Any, scale: str) -> Iterator[str]:
 
 def _missing_optimizers(space: SearchSpace, recipe: Recipe) -> Iterator[str]:
     possible = space.get("optimizer", [recipe.optimizer])
+    if not isinstance(possible, list | tuple):
+        return  # a fault of its own
     for name in sorted({field_of(key) for key in space if "." in key}):
         for optimizer in possible:
             if optimizer in OPTIMIZERS and f"{name}.{optimizer}" not in space:
@@ -139,14 +141,9 @@ def read_search_space(path: Path) -> dict[str, Any]:
     ValueError
         If it cannot be read or holds no mapping, or a range is not written so: all faults.
     """
-    import yaml
+    from ...designspace.plain_yaml import read_plain
 
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    values: Any = read_plain(path)
     if not isinstance(values, dict) or not values:
         raise ValueError(f"{path} must hold a search space, a field of the recipe a line")
     space: dict[str, Any] = {}

@@ -12,8 +12,10 @@ import pandas as pd
 
 from ...analysis.records import RECORD_KEYS, Status
 from ...designspace import from_record
+from ...regnet.convolutions.grouped import arithmetic, version_of
 from ..data.datasets import load_dataset
-from ..learning.accelerator import Hardware
+from ..learning.hardware import Hardware
+from ..learning.memory import forget_networks
 from ..learning.training import train
 from ..populations.fingerprint import digest, environment
 from ..recipes.recipe import Recipe
@@ -64,20 +66,23 @@ def retrain(rows: pd.DataFrame, noise: float) -> Iterator[Retrained]:
 def _retrained(row: Mapping[Any, Any], noise: float) -> Retrained:
     record = {key: _plain(row[key]) for key in RECORD_KEYS if key in row}
     threads = int(row["threads"])
-    result = train(
-        from_record(record),
-        Recipe.from_dict(json.loads(row["recipe"])),
-        load_dataset(row["data"], resolution=int(row["resolution"])),
-        seed=int(row["seed"]),
-        threads=threads,
-        hardware=Hardware(devices=1),
-    )
+    forget_networks()
+    with arithmetic(version_of(json.loads(row["environment"]).get("convolution", ""))):
+        result = train(
+            from_record(record),
+            Recipe.from_dict(json.loads(row["recipe"])),
+            load_dataset(row["data"], resolution=int(row["resolution"])),
+            seed=int(row["seed"]),
+            threads=threads,
+            hardware=Hardware(devices=1),
+        )
+        here = digest(environment(threads))
     return Retrained(
         study=str(row["study"]),
         index=int(row["index"]),
         shipped=float(row["error"]),
         error=result.error,
-        same=digest(environment(threads)) == row["fingerprint"],
+        same=here == row["fingerprint"],
         noise=noise,
     )
 

@@ -24,7 +24,7 @@ from ..queue.claims import trials_in
 from ..queue.executors import in_turn, run_workers
 from ..queue.leases import PRIVATE
 from ..queue.ray_cluster import RayCluster
-from ..queue.tasks import DEFAULT_TRAINER, GAIN, SETTINGS, TEST
+from ..queue.tasks import DEFAULT_TRAINER, EVERY, GAIN, HARDWARE, SETTINGS, TEST
 from ..recipes.recipe import Recipe
 from ..recipes.search_space import recipe_fields
 
@@ -32,6 +32,10 @@ SUFFIX = "/gain"
 ROLE = PRIVATE + "role"  # of a trial: BASE or BEST
 BASE, BEST = "base", "best"
 FEWEST = 3  # seeds
+SHARED = (
+    "model", "data", "data_fingerprint", "resolution", "classes", "threads", "seed",
+    HARDWARE, EVERY,
+)  # fmt: skip
 FIRST_SEED = 10_000  # replicates of the seeds that tuning does not use
 CONFIDENCE = 0.95
 
@@ -112,10 +116,7 @@ def add_confirmations(storage: BaseStorage, tuning: optuna.Study, seeds: int) ->
 
     best = best_recipe(tuning)
     attrs = tuning.user_attrs
-    shared = {
-        key: attrs[key]
-        for key in ("model", "data", "data_fingerprint", "resolution", "classes", "threads", "seed")
-    }
+    shared = {key: attrs[key] for key in SHARED if key in attrs}
     base = Recipe.from_dict({**attrs["recipe"]}).to_dict()
     attributes = {"kind": GAIN, "trial": best.trial, "recipe": base, **shared}
     name = f"{tuning.study_name}{SUFFIX}"

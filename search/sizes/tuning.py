@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from ...analysis.storages.storage import batch, exclusive, open_storage
 from ...designspace import complexity, to_record
-from ..populations.settings import Settings, open_study, plain, run_folder
+from ..populations.settings import Settings, keep_checkpoints, open_study, plain, run_folder
 from ..populations.studies import status
 from ..queue.claims import trials_in
 from ..queue.executors import Step, run_workers
@@ -36,7 +36,7 @@ Progress = Callable[[str, dict[str, int], float | None], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TuningPlan:
     """How a size is tuned.
 
     Attributes
@@ -47,12 +47,16 @@ class Plan:
         Trials asked together; where ``asynchronous``, the most that are open at a time.
     pruner
         Which trials end early.
+    place, seconds
+        Where and how often trainings are kept (`keep_checkpoints`).
     """
 
     trials: int = 16
     batch: int = BATCH
     pruner: Pruner = NO_PRUNING
     asynchronous: bool = False
+    place: str = ""
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("trials", "batch"):
@@ -66,11 +70,8 @@ def tune_sizes(
     name: str,
     sizes: Sequence[Size],
     settings: Settings,
+    plan: TuningPlan | None = None,
     *,
-    trials: int = 16,
-    batch_size: int = BATCH,
-    pruner: Pruner | None = None,
-    asynchronous: bool = False,
     workers: int = 2,
     trainer: str = DEFAULT_TRAINER,
     on_progress: Progress | None = None,
@@ -84,23 +85,24 @@ def tune_sizes(
     ----------
     settings
         Shared by all sizes, but for the recipe, which is each size's own.
-    trials, batch_size, pruner, asynchronous
-        As of `Plan`; all but the number of trials are properties of the studies.
+    plan
+        All but the number of trials are properties of the studies.
     on_progress
         Called several times a second with a model, the counts of its study by status, and its
         lowest error so far (None before there is one).
+    guards, limits
+        On each trial, on the run.
 
     Returns
     -------
-    Whether all is done; False if it was interrupted.
+    Whether all is done; False if it was interrupted, or a limit was reached.
 
     Raises
     ------
     ValueError
         If there is nothing to tune, or a study was made with other settings.
     """
-    plan = Plan(trials, batch_size, pruner or NO_PRUNING, asynchronous)
-    names, step = tuning_step(name, sizes, settings, plan, on_progress)
+    names, step = tuning_step(name, sizes, settings, plan or TuningPlan(), on_progress)
     open_storage(url)
     return run_workers(
         url,
@@ -120,7 +122,7 @@ def tuning_step(
     name: str,
     sizes: Sequence[Size],
     settings: Settings,
-    plan: Plan,
+    plan: TuningPlan,
     on_progress: Progress | None = None,
 ) -> tuple[list[str], Step]:
     """Return the studies that `tune_sizes` makes, and its step of `run_workers`."""
@@ -167,7 +169,7 @@ def begin(
     name: str,
     size: Size,
     settings: Settings,
-    plan: Plan,
+    plan: TuningPlan,
     smaller: optuna.Study | None = None,
 ) -> optuna.Study:
     """Create the study of a size, or return the one that is there.
@@ -195,6 +197,7 @@ def begin(
                 study.set_user_attr(BASE, size.base)
                 study.set_user_attr(RANGES, ranges)
                 study.set_user_attr(FIRST, first)
+    keep_checkpoints(study, plan.place, plan.seconds)
     return study
 
 
@@ -219,4 +222,13 @@ def advance(study: optuna.Study, trials: int) -> bool:
     return False
 
 
-__all__ = ["ORIGIN", "Plan", "Size", "advance", "ascending", "begin", "tune_sizes", "tuning_step"]
+__all__ = [
+    "ORIGIN",
+    "Size",
+    "TuningPlan",
+    "advance",
+    "ascending",
+    "begin",
+    "tune_sizes",
+    "tuning_step",
+]

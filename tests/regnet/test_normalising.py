@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from regnet_ds.regnet import BatchNorm
+from regnet_ds.regnet.convolutions import grouped
 from regnet_ds.regnet.convolutions.grouped import implementation, native_is_fast
 from regnet_ds.regnet.convolutions.normalising import normalise, pixels_at_once
 
@@ -125,3 +126,29 @@ def test_xla_and_programs_that_read_the_graph_have_the_plain_operation():
 def test_pixels_at_once_divide_the_map():
     sizes = [(112, 112), (14, 14), (7, 7), (5, 7), (13, 13), (1, 1), (2, 3), (None, 8), (8, None)]
     assert [pixels_at_once(*size) for size in sizes] == [8, 7, 7, 7, 1, 1, 6, 1, 1]
+
+
+def test_earlier_arithmetic_can_be_asked_for(monkeypatch):
+    """Version 1 is the operation on maps as they are; it is named in records."""
+    shapes = []
+    fused = tf.raw_ops.FusedBatchNormV3
+    monkeypatch.setattr(
+        tf.raw_ops,
+        "FusedBatchNormV3",
+        lambda x, **more: (shapes.append(tuple(x.shape)), fused(x=x, **more))[1],
+    )
+    x = tf.random.stateless_normal((4, 6, 6, 16), (0, 1))
+    given = {"scale": tf.ones(16), "offset": tf.zeros(16), "mean": [], "variance": []}
+    now = normalise(x, **given, is_training=True)
+    name = grouped.name_of_way()
+    with grouped.arithmetic(1):
+        then = normalise(x, **given, is_training=True)
+        old = grouped.name_of_way()
+    assert shapes[1] == (4, 6, 6, 16)
+    assert np.allclose(now.y, then.y, atol=1e-5)
+    assert grouped.version_of(old) == 1
+    if name != "native":
+        assert shapes[0] != shapes[1]
+        assert (name, grouped.version_of(name)) == (f"{old}.2", 2)
+    with pytest.raises(ValueError, match="arithmetic must be from 1 to 2, got 3"):
+        grouped.arithmetic(3).__enter__()

@@ -10,7 +10,7 @@ from regnet_ds.search.queue.pruning import Judge, Pruner
 from regnet_ds.search.recipes.recipe import Recipe
 from regnet_ds.search.sizes.size import Size
 from regnet_ds.search.sizes.tuned import best_recipe
-from regnet_ds.search.sizes.tuning import tune_sizes
+from regnet_ds.search.sizes.tuning import TuningPlan, tune_sizes
 
 PRIORS = {"lr": (0.001, 10.0, "log"), "weight_decay": (1e-6, 1e-1, "log")}
 SMALL = Size("RegNetX-200MF", canonical("RegNetX-200MF"), Recipe(epochs=9, lr=0.5), PRIORS)
@@ -107,8 +107,10 @@ def tune(settings, fake_long_tuner, tmp_path):
 
     def run(name, workers=2, size=SMALL, **changes):
         url = f"journal:{tmp_path}/{name}"
-        plan = {"trials": 24, "batch_size": 4, "workers": workers, **changes}
-        assert tune_sizes(url, "t", [size], settings, trainer=fake_long_tuner, **plan)
+        plan = TuningPlan(**{"trials": 24, "batch": 4, **changes})
+        assert tune_sizes(
+            url, "t", [size], settings, plan, workers=workers, trainer=fake_long_tuner
+        )
         return load_study(open_storage(url), f"t/{size.model}")
 
     return run
@@ -139,7 +141,7 @@ def test_the_recipe_itself_never_ends_early(tune):
 
 def test_asynchronous_trials_are_asked_one_by_one(tune, monkeypatch):
     monkeypatch.setenv("FAKE_SECONDS", "0.01")
-    study = tune("a", 2, asynchronous=True, batch_size=2, trials=12, pruner=Pruner())
+    study = tune("a", 2, asynchronous=True, batch=2, trials=12, pruner=Pruner())
     assert len(study.trials) == 12 and all(t.state.is_finished() for t in study.trials)
     begun = [t.datetime_start for t in study.trials]
     ended = [t.datetime_complete for t in study.trials]

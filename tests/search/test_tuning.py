@@ -10,12 +10,12 @@ from regnet_ds.search.queue.worker import Worker
 from regnet_ds.search.recipes.recipe import Recipe
 from regnet_ds.search.sizes.proposals import proposals
 from regnet_ds.search.sizes.tuned import best_recipe, tuned_recipes
-from regnet_ds.search.sizes.tuning import Plan, Size, advance, ascending, begin, tune_sizes
+from regnet_ds.search.sizes.tuning import Size, TuningPlan, advance, ascending, begin, tune_sizes
 
 PRIORS = {"lr": (0.01, 1.0, "log"), "weight_decay": (1e-5, 1e-2, "log")}
 BASE = Recipe(epochs=2, lr=0.05, weight_decay=5e-5)
 SMALL = Size("RegNetX-200MF", canonical("RegNetX-200MF"), BASE, PRIORS)
-PLAN = Plan(batch=4)
+PLAN = TuningPlan(batch=4)
 LARGE = Size("RegNetX-400MF", canonical("RegNetX-400MF"), BASE, PRIORS)
 
 
@@ -128,7 +128,7 @@ def test_two_sizes_with_one_and_two_workers(url, settings, fake_tuner, tmp_path)
         place = f"{url}{workers}"
         for trials in (3, 6):  # resumed in between
             assert tune_sizes(
-                place, "t", [LARGE, SMALL], settings, trials=trials, batch_size=2,
+                place, "t", [LARGE, SMALL], settings, TuningPlan(trials, 2),
                 workers=workers, trainer=fake_tuner,
                 on_progress=lambda *args: seen.append(args),
             )  # fmt: skip
@@ -150,7 +150,7 @@ def test_sizes_ascend(settings):
 
 def test_bad_input(url, settings, finished):
     with pytest.raises(ValueError, match="trials must be at least 1, got 0"):
-        tune_sizes(url, "t", [SMALL], settings, trials=0)
+        tune_sizes(url, "t", [SMALL], settings, TuningPlan(0))
     spec = RegNetParams(12, 24, 36.0, 2.5, 8).to_spec()
     for priors, said in (
         ({"depth": (1.0, 2.0, "log")}, "a recipe has no field 'depth'"),
