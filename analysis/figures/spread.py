@@ -66,7 +66,7 @@ class LetterValues:
             m = min(errors.size, _MOST)
             places = np.searchsorted(record.probability, (np.arange(m) + 0.5) / m)
             errors = errors[places.clip(max=errors.size - 1)]
-        tails = 0.5 ** np.arange(2, depth(n) + 2)
+        tails: Floats = np.array([0.5**j for j in range(2, depth(n) + 2)], dtype=np.float64)
         low, high = np.quantile(errors, tails), np.quantile(errors, 1 - tails)
         mean = mean_interval(record.errors, steps) if n > 1 else None
         return cls(name, errors, 1 - 2 * tails, low, high, float(np.median(errors)), mean, n)
