@@ -10,16 +10,23 @@ from .metrics import nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-EXAMPLES = {"imagenet": "imagenet.csv"}
+EXAMPLES = {
+    "imagenet": "imagenet.csv",
+    "ladder": "ladder.parquet",
+}
 PREFIX = "example:"  # of a source: example:imagenet
 
 
 def load_example(name: str = "imagenet") -> pd.DataFrame:
-    """Return a population of published results as `table.load_table` does.
+    """Return a population that comes with the package, as `table.load_table` does.
 
     ``imagenet``: 766 networks without extra data and their top-1 errors on ImageNet, from pycls,
     timm, torchvision, the Keras training and DDS (column ``population``). Complexities of timm
     count more operations than those of the others: compare within a population.
+
+    ``ladder``: networks of AnyNetX A to E and RegNetX, trained by ``regnet-ds reproduce ladder``
+    on MNIST, one budget and one short recipe (columns ``space``, ``curve``: the error after each
+    epoch, ``seed``, ``recipe``, ``seconds``).
 
     Raises
     ------

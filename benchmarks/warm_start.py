@@ -31,15 +31,15 @@ def compare(seed: int, trials: int, epochs: int) -> tuple[np.ndarray, np.ndarray
     from regnet_ds.search.data.datasets import load_dataset
     from regnet_ds.search.populations.settings import Settings
     from regnet_ds.search.recipes.recipe import Recipe
-    from regnet_ds.search.sizes.tuning import tune_sizes
+    from regnet_ds.search.sizes.tuning import TuningPlan, tune_sizes
 
     data, recipe = load_dataset("digits"), Recipe(epochs=epochs)
     sizes = [make_size(m, s, recipe, data) for m, s in read_models([SMALL, LARGE], False).items()]
     settings = Settings.of(data, recipe, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         url = f"journal:{folder}/t.journal"
-        tune_sizes(url, "warm", sizes, settings, trials=trials, batch_size=2)
-        tune_sizes(url, "cold", sizes[1:], settings, trials=trials, batch_size=2)
+        tune_sizes(url, "warm", sizes, settings, TuningPlan(trials, 2))
+        tune_sizes(url, "cold", sizes[1:], settings, TuningPlan(trials, 2))
         return (
             best_so_far(url, f"warm/{sizes[1].model}"),
             best_so_far(url, f"cold/{sizes[1].model}"),

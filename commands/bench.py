@@ -56,7 +56,7 @@ def bench(
         "model": name,
         "mode": "train" if train else "inference",
         "resolution": _resolution(network, size),
-        "device": _device(),
+        "device": device_name(),
         "threads": models.threads_in_use(),
     }
     rows = [_row(facts, _time(network, n, train, seconds, size)) for n in batches]
@@ -133,7 +133,7 @@ def _resolution(network: Any, size: tuple[int, int] | None) -> str:
     return str(height) if height == width else f"{height}x{width}"
 
 
-def _device() -> str:
+def device_name() -> str:
     """Return the name of the first GPU or TPU, or else of the CPU."""
     import tensorflow as tf
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from . import shared
+from .figures import check_files
 from .populations import (
     Bins,
     By,
@@ -50,10 +51,7 @@ def compare(
     from ..analysis.comparison import compare as compare_groups
     from ..analysis.comparison import comparison_columns, sentence
 
-    if out is not None:
-        from ..analysis.style import check_picture
-
-        check_picture(out)
+    check_files(out, data)
     groups = load_groups(sources, study, by, diverged, errors, normalize, bins, where)
     found = compare_groups(groups, rng=seed)
     if out is not None:

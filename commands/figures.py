@@ -61,7 +61,7 @@ def edf(
 
     Example: regnet-ds edf population.csv --by space --normalize flops --out edf.svg
     """
-    _check_files(out, data)
+    check_files(out, data)
     wanted = None if out is not None or data is not None else EDF_COLUMNS
     groups = load_groups(sources, study, by, diverged, errors, normalize, bins, where, wanted)
     if out is not None or data is not None:
@@ -108,7 +108,7 @@ def plot(
     from ..analysis.figures.kinds import find_kind
 
     find_kind(kind)
-    _check_files(out, data)
+    check_files(out, data)
     tables = read_tables(sources, study, errors, where)
     groups = matched(tables, by, diverged, normalize, bins)
     options = {
@@ -125,7 +125,8 @@ def plot(
         shared.emit(numbers, format, None)
 
 
-def _check_files(out: Path | None, data: Path | None) -> None:
+def check_files(out: Path | None, data: Path | None) -> None:
+    """Raise ValueError unless the suffixes of a figure and of a table are known."""
     if out is not None:
         from ..analysis.style import check_picture
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..search.data.sources.streams import StreamedDataset
     from ..search.populations.settings import Settings
     from ..search.recipes.recipe import Recipe
-    from ..search.sizes.tuning import Size
+    from ..search.sizes.size import Size
 
 # Four budgets, so that every sample has networks that can learn much and networks that cannot;
 # not too deep, and AdamW at a low rate: deep narrow networks at a high rate of SGD fail half-way
@@ -39,6 +39,7 @@ REGIME = {
 }
 TUNED_FROM = {"epochs": 6, "batch_size": 32, "lr": 0.03, "area_factor": 0.8}
 TUNED_MODELS = ("RegNetX-200MF", "RegNetX-400MF")
+TUNED_FIELDS = ("lr", "weight_decay", "mixup_alpha", "area_factor", "label_smoothing")
 TUNING_BATCH = 2
 POPULATION, TUNING = "population", "tuned"
 SEEDS = "seeds of best, median, worst"
@@ -168,10 +169,12 @@ def say_plan(plan: Plan, settings: Settings) -> None:
 def tuned_sizes(data: Dataset | StreamedDataset) -> list[Size]:
     """Return the two sizes to tune."""
     from ..designspace.catalogue import canonical
-    from .tune import make_size
+    from ..search.recipes.search_space import DEFAULT
+    from .tune_models import make_size
 
     recipe = recipe_of(TUNED_FROM, data)
-    return [make_size(name, canonical(name), recipe, data) for name in TUNED_MODELS]
+    space: dict[str, str] = dict.fromkeys(TUNED_FIELDS, DEFAULT)
+    return [make_size(name, canonical(name), recipe, data, space=space) for name in TUNED_MODELS]
 
 
 def train(
@@ -187,7 +190,7 @@ def train(
     from ..search.populations.studies import create_population_study, population_step
     from ..search.queue.executors import in_turn, run_workers
     from ..search.queue.tasks import DEFAULT_TRAINER
-    from ..search.sizes.tuning import tuning_step
+    from ..search.sizes.tuning import TuningPlan, tuning_step
     from .progress import trial_progress
 
     create_population_study(
@@ -203,8 +206,7 @@ def train(
             TUNING,
             sizes,
             settings,
-            trials=plan.trials,
-            batch_size=TUNING_BATCH,
+            TuningPlan(plan.trials, TUNING_BATCH),
             on_progress=lambda model, counts, _: show(f"tuning {model}", counts, plan.trials),
         )
         steps = [

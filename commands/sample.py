@@ -14,6 +14,7 @@ import typer
 from . import shared
 
 if TYPE_CHECKING:
+    from ..designspace.budget import Budget
     from ..designspace.drawing.judging import Units
     from ..designspace.population import Population
     from ..designspace.sampling import Regime
@@ -45,6 +46,10 @@ def sample(
     params: shared.Params = None,
     acts: shared.Acts = None,
     tolerance: shared.Tolerance = "5%",
+    latency: Annotated[
+        str | None,
+        typer.Option(help="Predicted on the calibrated device (doctor --calibrate): 5ms, LO:HI."),
+    ] = None,
     space: Annotated[
         str, typer.Option(help="A published space, or a .yaml file of your own.")
     ] = "regnetx",
@@ -74,7 +79,6 @@ def sample(
 
     Example: regnet-ds sample --space anynetx-e --flops 400M,1.6G --tolerance 1% --out nets.csv
     """
-    from ..designspace.budget import Budget
     from ..designspace.drawing.judging import Units
     from ..designspace.sampling import Regime
     from ..designspace.space_catalogue import find_space
@@ -86,6 +90,14 @@ def sample(
         budgets[text.strip()] = shared.read_budget(text.strip() or None, params, acts, tolerance)
     chosen = restricted(find_space(space), block, stages, bounds)
     regimes = [Regime(chosen, n, budget, unique) for budget in budgets.values()]
+    if latency is not None:
+        if len(budgets) > 1:
+            raise ValueError("--latency takes one budget, not several regimes")
+        within = latency, shared.read_tolerance(tolerance)
+        budget = next(iter(budgets.values()))
+        columns = _within_latency(chosen, n, within, budget, (resolution, classes), seed)
+        shared.emit(columns, format, out, show=[*_shown(columns), "latency_ms"])
+        return
     draw = _Draw(chosen, Units(resolution, classes), seed, workers or os.cpu_count() or 1)
     if n > IN_MEMORY:
         if suffix != ".parquet" or len(regimes) > 1:
@@ -96,10 +108,42 @@ def sample(
         draw.to_parquet(regimes[0], Path(str(out)))
     else:
         columns = draw.columns(regimes, list(budgets))
-        shown = [key for key in SHOW if any(cell is not None for cell in columns[key])]
+        shown = _shown(columns)
         shared.emit(columns, format, out, show=["regime", *shown] if len(regimes) > 1 else shown)
     for regime in regimes:
         draw.say(regime)
+
+
+def _shown(columns: shared.Columns) -> list[str]:
+    return [key for key in SHOW if any(cell is not None for cell in columns[key])]
+
+
+def _within_latency(
+    space: DesignSpace,
+    n: int,
+    latency: tuple[str, float],
+    budget: Budget,
+    units: tuple[int, int],
+    seed: int,
+) -> shared.Columns:
+    """Return networks that the calibration of this device predicts within a time."""
+    from ..designspace.latency import read_latency, read_latency_model, sample_latency
+
+    limits = read_latency(*latency)
+    model = read_latency_model()
+    if units != (model.resolution, model.classes):
+        raise ValueError(
+            f"this device is calibrated at {model.resolution} px and {model.classes} classes, not "
+            f"{units[0]} px and {units[1]}: calibrate with regnet-ds doctor --calibrate"
+        )
+    found, n_drawn = sample_latency(space, n, model, limits, budget=budget, seed=seed)
+    shared.note(
+        f"{n} of {space.name} with {budget.describe()}, predicted at {limits[0]:g} to "
+        f"{limits[1]:g} ms a batch of {model.batch} on {model.device} (the prediction is within "
+        f"{model.spread:.0%}), of {n_drawn:,} networks; seed {seed}"
+    )
+    names = [f"{space.name}-{seed}-{i}" for i in range(n)]
+    return {"name": names, **found.columns()}
 
 
 def restricted(

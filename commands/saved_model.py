@@ -20,7 +20,7 @@ def require_archive(path: Path) -> None:
             damaged = archive.testzip()
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror or error}") from error
-    except zipfile.BadZipFile as error:
+    except Exception as error:  # a damaged archive raises whatever its bytes lead to
         raise ValueError(f"{path} is not a .keras file: {error}") from error
     if missing:
         raise ValueError(f"{path} is not a .keras file: it has no {missing[0]}")

@@ -26,7 +26,6 @@ from .study import (
     TimeLimit,
     Trainer,
     TrialTime,
-    Workers,
     finish,
     note_narrowing,
     quiet_optuna,
@@ -35,6 +34,17 @@ from .study import (
     read_limits,
     read_recipe,
     shown_storage,
+)
+from .study_hardware import (
+    Accelerator,
+    Checkpoints,
+    CheckpointSeconds,
+    Devices,
+    Precision,
+    StepsPerExecution,
+    Workers,
+    read_hardware,
+    read_workers,
 )
 
 if TYPE_CHECKING:
@@ -79,8 +89,14 @@ def search(
     data: Data = "digits",
     storage: Storage = STORAGE,
     name: Annotated[str, typer.Option(help="The study's name.")] = "search",
-    workers: Workers = 2,
+    workers: Workers = None,
     threads: Threads = 1,
+    accelerator: Accelerator = None,
+    devices: Devices = None,
+    precision: Precision = "float32",
+    steps_per_execution: StepsPerExecution = 1,
+    checkpoints: Checkpoints = None,
+    checkpoint_seconds: CheckpointSeconds = None,
     epochs: Epochs = None,
     fields: Fields = None,
     seed: shared.Seed = 0,
@@ -116,15 +132,15 @@ def search(
     from ..search.budget_search.ranking import ranking
     from ..search.budget_search.searching import Search, create_search, run_search
     from ..search.data.datasets import load_dataset
-    from ..search.populations.settings import Settings
-    from ..search.queue.executors import check_workers
+    from ..search.populations.settings import Settings, keep_checkpoints
     from ..search.queue.tasks import DEFAULT_TRAINER
     from ..search.recipes.recipe import Recipe
 
-    check_workers(storage, workers)
     limits = read_limits(time_limit, max_trials)
     guards = read_guards(memory, trial_time, fresh)
     cluster = read_cluster(executor, address, resources)
+    hardware = read_hardware(accelerator, devices, precision, steps_per_execution)
+    processes = read_workers(workers, storage, hardware, cluster)
     quiet_optuna()
     budget = shared.read_budget(flops, params, acts, tolerance)
     if not budget.limits():
@@ -136,9 +152,10 @@ def search(
         str(method), n, eta, batch, finalists, final_epochs or FINAL_EPOCHS * recipe.epochs,
         fewest, most,
     )  # fmt: skip
-    settings = Settings.of(dataset, recipe, seed=seed, threads=threads)
+    settings = Settings.of(dataset, recipe, seed=seed, threads=threads, hardware=hardware)
     wanted = Search(restricted(find_space(space), block, None, False), budget, plan, settings)
-    create_search(storage, name, wanted, force=force)
+    study = create_search(storage, name, wanted, force=force)
+    keep_checkpoints(study, checkpoints or "", checkpoint_seconds)
     note_narrowing(recipe, dataset)
     shared.note(
         f"study {name} in {shown_storage(storage)}: {_words(plan, wanted.epochs)} of "
@@ -152,7 +169,7 @@ def search(
             storage,
             name,
             wanted,
-            workers,
+            processes,
             trainer=trainer or DEFAULT_TRAINER,
             cluster=cluster,
             on_progress=lambda counts: show(name, counts, sum(counts.values())),

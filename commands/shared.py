@@ -14,6 +14,7 @@ import typer
 
 from ..designspace.budget import Budget, format_size, parse_range
 from ..designspace.tables.columns import Columns, write_columns, write_text
+from ..messages import is_quiet, one_line, visible
 
 
 class Format(StrEnum):
@@ -66,8 +67,9 @@ def read_budget(
 
 
 def note(message: str) -> None:
-    """Print a line for the user to stderr; stdout is for data."""
-    print(message, file=sys.stderr)
+    """Print a line for the user to stderr, unless ``--quiet``; stdout is for data."""
+    if not is_quiet():
+        print(one_line(message), file=sys.stderr)
 
 
 @contextmanager
@@ -111,7 +113,7 @@ def print_table(columns: Columns, max_rows: int = MAX_ROWS) -> None:
     lines: list[list[str]] = [[] for _ in range(min(n, max_rows) + 1)]
     for name, cells in columns.items():
         left = any(isinstance(cell, str) for cell in cells[:max_rows])
-        column = [name, *texts[name]]
+        column = [visible(name), *texts[name]]
         width = max(map(len, column))
         for line, text in zip(lines, column, strict=True):
             line.append(text.ljust(width) if left else text.rjust(width))
@@ -130,7 +132,7 @@ def _cell(name: str, cell: Any) -> str:
     if name in SIZES and not isinstance(cell, str):
         return format_size(cell)
     if isinstance(cell, tuple | list):
-        return " ".join(map(str, cell))
+        return visible(" ".join(map(str, cell)))
     if isinstance(cell, float):
         return f"{cell:.6g}"
-    return str(cell)
+    return visible(str(cell))

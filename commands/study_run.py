@@ -26,7 +26,6 @@ from .study import (
     TimeLimit,
     Trainer,
     TrialTime,
-    Workers,
     app,
     finish,
     note_narrowing,
@@ -36,6 +35,17 @@ from .study import (
     read_limits,
     read_recipe,
     shown_storage,
+)
+from .study_hardware import (
+    Accelerator,
+    Checkpoints,
+    CheckpointSeconds,
+    Devices,
+    Precision,
+    StepsPerExecution,
+    Workers,
+    read_hardware,
+    read_workers,
 )
 from .study_trials import SHOW, summary
 
@@ -71,8 +81,14 @@ def run(
     name: Annotated[
         str, typer.Option(help="The study's name; NAME/SPACE where there are several.")
     ] = "population",
-    workers: Workers = 2,
+    workers: Workers = None,
     threads: Threads = 1,
+    accelerator: Accelerator = None,
+    devices: Devices = None,
+    precision: Precision = "float32",
+    steps_per_execution: StepsPerExecution = 1,
+    checkpoints: Checkpoints = None,
+    checkpoint_seconds: CheckpointSeconds = None,
     epochs: Epochs = None,
     fields: Fields = None,
     seed: shared.Seed = 0,
@@ -108,24 +124,24 @@ def run(
     from ..analysis.storages.storage import load_study, open_storage
     from ..designspace.tables.columns import require_suffix
     from ..search.populations.studies import run_studies
-    from ..search.queue.executors import check_workers
     from ..search.queue.tasks import DEFAULT_TRAINER
 
     if out is not None:
         require_suffix(out)
-    check_workers(storage, workers)
     guards = read_guards(memory, trial_time, fresh)
     limits = read_limits(time_limit, max_trials)
     cluster = read_cluster(executor, address, resources)
+    hardware = read_hardware(accelerator, devices, precision, steps_per_execution)
+    processes = read_workers(workers, storage, hardware, cluster)
     quiet_optuna()
     budget = shared.read_budget(flops, params, acts, tolerance)
     spaces = _spaces(space or [SPACE], block, stages, bounds)
-    plans = _plans(spaces, name, budget, n, data, (epochs, fields, seed, threads))
+    plans = _plans(spaces, name, budget, n, data, (epochs, fields, seed, threads, hardware))
     if dry_run:
-        shared.emit(_forecasts(plans, workers), format, out)
+        shared.emit(_forecasts(plans, processes), format, out)
         return
     for plan in plans:
-        plan.store(storage, force)
+        plan.store(storage, force, checkpoints, checkpoint_seconds)
     from .progress import trial_progress
 
     names = [plan.name for plan in plans]
@@ -133,7 +149,7 @@ def run(
         done = run_studies(
             storage,
             names,
-            workers,
+            processes,
             trainer=trainer or DEFAULT_TRAINER,
             cluster=cluster,
             take_over=take_over,
@@ -156,11 +172,12 @@ class Plan:
     population: Population
     settings: Settings
 
-    def store(self, storage: str, force: bool) -> None:
-        """Create the study, or add the networks that it lacks."""
+    def store(self, storage: str, force: bool, kept: str | None, seconds: float | None) -> None:
+        """Create the study, or add the networks that it lacks; keep its trials in ``kept``."""
+        from ..search.populations.settings import keep_checkpoints
         from ..search.populations.studies import create_population_study
 
-        create_population_study(
+        study = create_population_study(
             storage,
             self.name,
             self.population,
@@ -169,6 +186,7 @@ class Plan:
             budget=self.budget.describe(),
             force=force,
         )
+        keep_checkpoints(study, kept or "", seconds)
         shared.note(
             f"study {self.name} in {shown_storage(storage)}: {len(self.population)} of "
             f"{self.space.name} with {self.budget.describe()} at {self.settings.resolution} px "
@@ -226,7 +244,7 @@ def _plans(
     budget: Budget,
     n: int,
     data: str,
-    regime: tuple[int | None, list[str] | None, int, int],
+    regime: tuple[int | None, list[str] | None, int, int, dict[str, Any]],
 ) -> list[Plan]:
     """Draw the networks of every space; nothing is stored before all are drawn."""
     import numpy as np
@@ -238,10 +256,10 @@ def _plans(
 
     if not budget.limits():
         raise ValueError("a population needs a budget: --flops 4M, --params or --acts")
-    epochs, fields, seed, threads = regime
+    epochs, fields, seed, threads, hardware = regime
     dataset = load_dataset(data)
     recipe = read_recipe(Recipe(), epochs, fields)
-    settings = Settings.of(dataset, recipe, seed=seed, threads=threads)
+    settings = Settings.of(dataset, recipe, seed=seed, threads=threads, hardware=hardware)
     note_narrowing(recipe, dataset)
     plans: list[Plan] = []
     for space in spaces:

@@ -165,10 +165,19 @@ def go_on(folder: Path, checkpoint_seconds: float, halve_batch: bool, hook: str 
 
 
 def _wanted(run: Run) -> Wanted:
-    """Return the options with which a run was begun."""
+    """Return the options with which a run was begun.
+
+    Raises
+    ------
+    ValueError
+        If its file does not say them.
+    """
     options = {**run.facts["options"]}
-    options["weights"] = Path(options["weights"]) if options["weights"] else None
-    return Wanted(**options)
+    try:
+        options["weights"] = Path(options["weights"]) if options["weights"] else None
+        return Wanted(**options)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the options of the run {run.folder} are damaged: {error!r}") from None
 
 
 def _start(wanted: Wanted) -> Place:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,32 +15,40 @@ from .study import (
     Epochs,
     Executor,
     Fields,
+    Fresh,
+    MaxTrials,
+    Memory,
     Resources,
     Storage,
     Threads,
+    TimeLimit,
     Trainer,
-    Workers,
+    TrialTime,
     finish,
     note_narrowing,
     quiet_optuna,
     read_cluster,
+    read_guards,
+    read_limits,
     read_recipe,
 )
+from .study_hardware import (
+    Accelerator,
+    Checkpoints,
+    CheckpointSeconds,
+    Devices,
+    Precision,
+    StepsPerExecution,
+    Workers,
+    read_hardware,
+    read_workers,
+)
+from .tune_models import Base, base_recipe, make_size, read_models, read_sizes
 
 if TYPE_CHECKING:
-    from ..designspace import NetSpec
-    from ..search.data.datasets import Dataset
-    from ..search.data.sources.streams import StreamedDataset
-    from ..search.recipes.recipe import Recipe
-    from ..search.sizes.tuning import Size
+    from ..search.sizes.size import Size
 
-
-class Base(StrEnum):
-    """The recipe that tuning begins with."""
-
-    SHORT = "short"
-    PAPER = "paper"
-    POST = "post"
+HYPERBAND = "hyperband"
 
 
 def tune(
@@ -53,14 +61,34 @@ def tune(
     batch: Annotated[
         int, typer.Option(min=1, help="Trials asked together; part of the study.")
     ] = 8,
+    space: Annotated[
+        Path | None,
+        typer.Option(help="A search space of your own, .yaml; else each size has its priors."),
+    ] = None,
+    print_space: Annotated[
+        bool, typer.Option("--print-space", help="Print the search space of each size; no more.")
+    ] = False,
+    pruner: Annotated[
+        str, typer.Option(help="Which trials end early: hyperband, median or none.")
+    ] = HYPERBAND,
+    asynchronous: Annotated[
+        bool,
+        typer.Option("--async", help="No batches: faster, but time decides which trials exist."),
+    ] = False,
     base: Annotated[
         Base, typer.Option("--recipe", help="To begin with: short (DDS section 3), paper or post.")
     ] = Base.SHORT,
     data: Data = "digits",
     storage: Storage = STORAGE,
     name: Annotated[str, typer.Option(help="The studies are NAME/MODEL.")] = "tune",
-    workers: Workers = 2,
+    workers: Workers = None,
     threads: Threads = 1,
+    accelerator: Accelerator = None,
+    devices: Devices = None,
+    precision: Precision = "float32",
+    steps_per_execution: StepsPerExecution = 1,
+    checkpoints: Checkpoints = None,
+    checkpoint_seconds: CheckpointSeconds = None,
     epochs: Epochs = None,
     fields: Fields = None,
     seed: shared.Seed = 0,
@@ -68,6 +96,11 @@ def tune(
         int | None,
         typer.Option(min=3, help="Seeds with which the gain is measured, on the test split."),
     ] = None,
+    memory: Memory = None,
+    trial_time: TrialTime = None,
+    fresh: Fresh = None,
+    time_limit: TimeLimit = None,
+    max_trials: MaxTrials = None,
     executor: Executor = "local",
     address: Address = None,
     resources: Resources = None,
@@ -77,45 +110,56 @@ def tune(
 ) -> None:
     """Tune the training of each model, the smallest first; continues what is there.
 
-    The first trials of a size are its own recipe and the best of the next smaller size. Read the
-    result with: regnet-ds canonical --recipe tuned --study STORAGE
+    The first trials of a size are its own recipe, the published ones and the best of the next
+    smaller size. Read the result with: regnet-ds canonical --recipe tuned --study STORAGE
 
     Example: regnet-ds tune --model RegNetX-200MF --model RegNetX-400MF --trials 8 --epochs 5
     """
     from ..analysis.storages.storage import open_storage
     from ..designspace.tables.columns import require_suffix
     from ..search.data.datasets import load_dataset
+    from ..search.learning.hardware import require_multiple
     from ..search.populations.settings import Settings
-    from ..search.queue.executors import check_workers
+    from ..search.queue.pruning import Pruner
     from ..search.queue.tasks import DEFAULT_TRAINER
     from ..search.recipes.recipe import Recipe
-    from ..search.sizes.tuning import ascending, tune_sizes
+    from ..search.sizes.tuning import TuningPlan, ascending, require_same, tune_sizes
     from .progress import trial_progress
 
     if out is not None:
         require_suffix(out)
-    check_workers(storage, workers)
+    plan = TuningPlan(
+        trials, batch, Pruner(pruner), asynchronous, checkpoints or "", checkpoint_seconds
+    )
+    limits = read_limits(time_limit, max_trials)
+    guards = read_guards(memory, trial_time, fresh)
     cluster = read_cluster(executor, address, resources)
+    hardware = read_hardware(accelerator, devices, precision, steps_per_execution)
+    processes = read_workers(workers, storage, hardware, cluster)
     quiet_optuna()
     dataset = load_dataset(data)
-    recipes = {
-        named: (spec, read_recipe(_base(base, named), epochs, fields))
-        for named, spec in read_models(model or [], all_models).items()
-    }
-    sizes = [make_size(named, spec, recipe, dataset) for named, (spec, recipe) in recipes.items()]
-    settings = Settings.of(dataset, Recipe(), seed=seed, threads=threads)
-    open_storage(storage)
-    note_narrowing(next(recipe for _, recipe in recipes.values()), dataset)
+    sizes = read_sizes(read_models(model or [], all_models), base, (epochs, fields), space, dataset)
+    settings = Settings.of(dataset, Recipe(), seed=seed, threads=threads, hardware=hardware)
+    for size in sizes:
+        require_multiple(size.recipe.batch_size, hardware.get("devices") or 1)
+    if print_space:
+        _print_spaces(ascending(sizes, settings))
+        return
+    require_same(open_storage(storage), name, sizes, settings, plan)
+    note_narrowing(read_recipe(base_recipe(base, sizes[0].model), epochs, fields), dataset)
+    if asynchronous:
+        shared.note("--async: which trials there are depends on how fast others end")
     with trial_progress() as show:
         done = tune_sizes(
             storage,
             name,
             sizes,
             settings,
-            trials=trials,
-            batch_size=batch,
-            workers=workers,
+            plan,
+            workers=processes,
             trainer=trainer or DEFAULT_TRAINER,
+            guards=guards,
+            limits=limits,
             cluster=cluster,
             on_progress=lambda one, counts, lowest: show(_title(one, lowest), counts, trials),
         )
@@ -126,7 +170,7 @@ def tune(
                 storage,
                 [f"{name}/{size.model}" for size in ascending(sizes, settings)],
                 confirm,
-                workers,
+                processes,
                 trainer=trainer or DEFAULT_TRAINER,
                 cluster=cluster,
                 on_progress=lambda one, counts: show(one, counts, sum(counts.values())),
@@ -134,53 +178,15 @@ def tune(
     columns = _results(storage, name, ascending(sizes, settings))
     if columns:
         shared.emit(columns, format, out)
-    finish(done)
+    finish(done, limits.reached)
 
 
-def read_models(texts: list[str], all_models: bool) -> dict[str, NetSpec]:
-    """Return networks by name: canonical ones, and ones of ``key=value`` parameters."""
-    from ..designspace.catalogue import CANONICAL, canonical, canonical_name
-    from .describe import read_parameters
+def _print_spaces(sizes: list[Size]) -> None:
+    """Print search spaces as YAML, a document each."""
+    from ..search.recipes.search_space import search_space_text
 
-    if all_models == bool(texts):
-        raise ValueError("name the models to tune: --model NAME (may be repeated), or --all")
-    found: dict[str, NetSpec] = {}
-    for text in texts or list(CANONICAL):
-        if "=" in text:
-            pairs = text.replace(",", " ").split()
-            named, spec = ",".join(sorted(pairs)), read_parameters(pairs)
-        else:
-            named = canonical_name(text)
-            spec = canonical(named)
-        if named in found:
-            raise ValueError(f"the model {text} is named twice")
-        found[named] = spec
-    return found
-
-
-def make_size(named: str, spec: NetSpec, recipe: Recipe, data: Dataset | StreamedDataset) -> Size:
-    """Return a network to tune on a data set, with its recipe narrowed to what the data allow."""
-    from ..designspace.cost import complexity
-    from ..search.recipes.size_priors import priors
-    from ..search.sizes.tuning import Size
-
-    cost = complexity(spec, resolution=data.image_size, classes=data.classes)
-    narrowed = recipe.narrowed(data.augmentations)
-    ranges = priors(
-        cost.flops,
-        optimizer=recipe.optimizer,
-        batch_size=recipe.batch_size,
-        allowed=data.augmentations,
-    )
-    return Size(named, spec, narrowed, ranges)
-
-
-def _base(base: Base, named: str) -> Recipe:
-    from ..search.recipes.recipe import Recipe
-
-    if base is Base.SHORT or "=" in named:
-        return Recipe()
-    return Recipe.paper(named) if base is Base.PAPER else Recipe.post(named)
+    for i, size in enumerate(sizes):
+        print("---\n" * (i > 0) + f"# {size.model}\n{search_space_text(size.priors)}", end="")
 
 
 def _title(model: str, lowest: float | None) -> str:
@@ -191,9 +197,10 @@ def _results(storage: str, name: str, sizes: list[Size]) -> dict[str, list[Any]]
     """Return one row a size that has a result."""
     from ..analysis.storages.storage import open_storage
     from ..search.queue.executors import existing
+    from ..search.recipes.search_space import field_of
     from ..search.sizes.gain import gain_of
+    from ..search.sizes.proposals import ORIGIN
     from ..search.sizes.tuned import best_recipe, has_result
-    from ..search.sizes.tuning import ORIGIN
 
     storage_open = open_storage(storage, create=False)
     studies = existing(storage_open, [f"{name}/{s.model}" for s in sizes])
@@ -201,7 +208,7 @@ def _results(storage: str, name: str, sizes: list[Size]) -> dict[str, list[Any]]
     for study in filter(has_result, studies):
         best = best_recipe(study)
         trials = study.get_trials(deepcopy=False)
-        fields = best.recipe.to_dict()
+        tuned = dict.fromkeys(map(field_of, study.user_attrs["priors"]))
         gain = gain_of(storage_open, study, best.trial)
         first = trials[0].values
         rows.append(
@@ -213,7 +220,7 @@ def _results(storage: str, name: str, sizes: list[Size]) -> dict[str, list[Any]]
                 "best_error": best.error,
                 "trial": best.trial,
                 "origin": trials[best.trial].user_attrs[ORIGIN],
-                **{key: fields[key] for key in trials[0].params},
+                **{key: getattr(best.recipe, key) for key in tuned},
                 **({} if gain is None else gain.columns()),
                 "study": best.study,
             }
@@ -225,3 +232,6 @@ def _results(storage: str, name: str, sizes: list[Size]) -> dict[str, list[Any]]
 def register(app: typer.Typer) -> None:
     """Mount the command."""
     app.command()(tune)
+
+
+__all__ = ["make_size", "read_models", "register", "tune"]

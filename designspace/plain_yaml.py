@@ -82,6 +82,26 @@ def read_text(path: Path) -> str:
         raise ValueError(f"{path} is not text in UTF-8 (byte {error.start})") from error
 
 
+def read_plain(path: Path) -> Plain:
+    """Return the value of a small YAML file.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read (`read_text`) or is no plain YAML; all faults are named.
+    """
+    text = read_text(path)
+    try:
+        document = load(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if document.faults:
+        lines = document.lines
+        faults = (f"{f.place} (line {lines.get(f.place, 1)}): {f.text}" for f in document.faults)
+        raise ValueError(f"{path}: {'; '.join(faults)}")
+    return document.value
+
+
 def load(text: str) -> Document:
     """Return the one document of a YAML text; ValueError if it is no YAML."""
     import yaml

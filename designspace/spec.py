@@ -47,11 +47,13 @@ def bottleneck_multiplier(bottleneck_ratio: float) -> float:
     Raises
     ------
     ValueError
-        If b is not positive and finite, or b < 1 and 1 / b is not an integer.
+        If b is not from 1 / ``LARGEST`` to ``LARGEST``, or b < 1 and 1 / b is not an integer.
     """
     b = bottleneck_ratio
     if not (math.isfinite(b) and b > 0):
         raise ValueError(f"bottleneck_ratio must be positive, got {b!r}")
+    if not 1 / LARGEST <= b <= LARGEST:
+        raise ValueError(f"bottleneck_ratio must be from 1/{LARGEST} to {LARGEST}, got {b!r}")
     m = 1.0 / b
     if m <= 1.0:
         return m

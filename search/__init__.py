@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from .queue.executors import run_workers
     from .recipes.recipe import Recipe
     from .recipes.size_priors import priors
+    from .sizes.size import Size
     from .sizes.tuned import best_recipe, tuned_recipes
-    from .sizes.tuning import Size, tune_sizes
+    from .sizes.tuning import TuningPlan, tune_sizes
 
 _HOMES = {
     "budget_search.plan": ("SearchPlan",),
@@ -32,7 +33,8 @@ _HOMES = {
     "populations.studies": ("create_population_study", "run_study"),
     "learning.training": ("Result", "train"),
     "sizes.tuned": ("best_recipe", "tuned_recipes"),
-    "sizes.tuning": ("Size", "tune_sizes"),
+    "sizes.size": ("Size",),
+    "sizes.tuning": ("TuningPlan", "tune_sizes"),
 }
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "Settings",
     "Size",
     "Split",
+    "TuningPlan",
     "best_recipe",
     "create_population_study",
     "evaluate",

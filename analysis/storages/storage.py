@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 from collections import Counter
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ..records import SCHEMA
@@ -95,6 +94,10 @@ def open_storage(url: str | os.PathLike[str], *, create: bool = True) -> BaseSto
         _check_file(place.path, create)
     if place.kind == "journal":
         return _open_journal(place)
+    if place.path is not None:
+        from .sqlite_file import check_sqlite
+
+        check_sqlite(place.path, create)
     return _open_database(place)
 
 
@@ -196,8 +199,14 @@ def _open_journal(place: StorageURL) -> Journal:
         return Journal(RepairedJournal(path))
     except OSError as error:
         raise ValueError(f"cannot open {path}: {error.strerror or error}") from error
-    except (KeyError, TypeError, AssertionError, json.JSONDecodeError) as error:
+    except NotAJournal:
+        raise
+    except Exception as error:  # whatever Optuna's replay of a wrong record leads to
         raise ValueError(f"{path} is a damaged journal: {error!r}") from error
+
+
+class NotAJournal(ValueError):
+    """A file is something else."""
 
 
 def _check_journal(path: Path) -> None:
@@ -205,17 +214,19 @@ def _check_journal(path: Path) -> None:
     with path.open("rb") as file:
         first = file.readline(len(FIRST_BYTES))
     if first.startswith(b"SQLite format"[: len(FIRST_BYTES)]):
-        raise ValueError(f"{path} is a SQLite file: write sqlite:///{path}")
+        raise NotAJournal(f"{path} is a SQLite file: write sqlite:///{path}")
     if first != FIRST_BYTES[: len(first)]:
-        raise ValueError(f"{path} is not a journal: it begins with {first[:11]!r}")
+        raise NotAJournal(f"{path} is not a journal: it begins with {first[:11]!r}")
 
 
 def _open_database(place: StorageURL) -> BaseStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        if place.kind == "sqlite":
-            return RDBStorage(place.text, engine_kwargs={"connect_args": {"timeout": 20}})
+        if place.path is not None:
+            from .sqlite_file import SQLiteFile
+
+            return SQLiteFile(place.path, place.text)
         from .database import Database
 
         return Database(place.text)

@@ -51,7 +51,7 @@ def _from_jobs(columns: Columns, read: Any, source: str) -> Columns:
     for i in range(len(next(iter(columns.values())))):
         try:
             rows.append(read({name: cells[i] for name, cells in columns.items()}))
-        except (KeyError, TypeError, IndexError, ValueError, ZeroDivisionError) as error:
+        except Exception as error:  # whatever a job of another shape leads to
             raise ValueError(f"{source}, job {i + 1}: cannot be read ({error!r})") from error
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}

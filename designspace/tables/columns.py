@@ -16,6 +16,7 @@ from typing import Any, TextIO, cast
 from ..atomic import whole_file
 
 SUFFIXES = (".csv", ".json", ".yaml", ".parquet")
+MAX_VALUES = 5_000_000  # of a YAML file, which is parsed at less than 100,000 a second
 Columns = dict[str, list[Any]]
 
 
@@ -93,13 +94,30 @@ def _load(text: str, suffix: str, path: Path) -> Any:
             return json.loads(text)
         import yaml
 
-        return yaml.safe_load(text)
+        data = yaml.safe_load(text)
+        _require_finite(data)
+        return data
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
+        kind = "JSON" if suffix == ".json" else "YAML"
+        raise ValueError(f"{path} is not valid {kind}: {error}") from error
     except Exception as error:  # yaml.YAMLError, known only after the lazy import
         if type(error).__module__.partition(".")[0] != "yaml":
             raise
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def _require_finite(data: Any) -> None:
+    """Raise ValueError if aliases of YAML make more of a text than could be meant."""
+    waiting, seen = [data], 0
+    while waiting:
+        one: Any = waiting.pop()
+        seen += 1
+        if seen > MAX_VALUES:
+            raise ValueError(f"it holds more than {MAX_VALUES:,} values, with aliases expanded")
+        if isinstance(one, list):
+            waiting += cast(list[Any], one)
+        elif isinstance(one, dict):
+            waiting += cast(dict[Any, Any], one).values()
 
 
 def _from_rows(data: Any, path: Path) -> Columns:
@@ -155,13 +173,19 @@ def write_text(columns: Columns, suffix: str, file: TextIO) -> None:
 
 
 def _csv_cells(cells: list[Any]) -> list[Any]:
-    if any(isinstance(cell, tuple | list) for cell in cells[:100]):
+    if any(isinstance(cell, list) for cell in cells):  # of JSON, and of a stranger's columns
+        return [_joined(cell) for cell in cells]
+    if any(isinstance(cell, tuple) for cell in cells[:100]):
         texts: dict[Any, str] = {}  # few distinct lists stand in many rows
         for cell in cells:
             if cell not in texts:
                 texts[cell] = " ".join(map(str, cell)) if cell is not None else ""
         return [texts[cell] for cell in cells]
     return cells
+
+
+def _joined(cell: Any) -> Any:
+    return " ".join(map(str, cast(list[Any], cell))) if isinstance(cell, tuple | list) else cell
 
 
 def _listed(cell: Any) -> Any:

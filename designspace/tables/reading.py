@@ -107,6 +107,8 @@ def _bottleneck_ratios(cells: Cells, block: Column) -> Floats:
         cells.check(name, multiplier > 0, "expected a positive number", multiplier)
         b = 1.0 / multiplier
     cells.check(name, b > 0, "expected a positive number", b)
+    possible = (b >= 1 / LARGEST) & (b <= LARGEST)
+    cells.check(name, possible, f"a bottleneck ratio is from 1/{LARGEST} to {LARGEST}", b)
     m = 1.0 / b
     whole = (m <= 1) | (np.abs(m - np.rint(m)) <= 1e-6 * m)
     cells.check(name, whole, "below 1 it must be 1 / integer", b)

@@ -1,1 +1,1 @@
-"""Grouped convolutions, fast on the device at hand."""
+"""Grouped convolutions and batch norm, fast on the device at hand."""

@@ -29,17 +29,21 @@ def is_same(x: Tensor, kernel: Tensor, stride: int, padding: str) -> bool:
     return all(size and _missing(size, k, stride) == k // 2 * 2 for size, k in pairs)
 
 
-def convolve_natively(x: Tensor, kernel: Tensor, stride: int, padding: str) -> Tensor:
+def convolve_natively(
+    x: Tensor, kernel: Tensor, stride: int, padding: str, *, joined: bool = False
+) -> Tensor:
     """Convolve (n, h, w, c) by one operation of the backend, perhaps after one that pads.
 
-    There are as many groups as the kernel's third dimension divides the channels.
+    There are as many groups as the kernel's third dimension divides the channels. ``joined``
+    leaves padding to the convolution where TensorFlow can: one operation for programs that read
+    the graph, but half as fast in training, because oneDNN has no such gradient.
     """
     mode: Any = "SAME"
     if not is_same(x, kernel, stride, padding):
         pairs = list(zip(x.shape[1:3], kernel.shape[:2], strict=True))
-        if keras.backend.backend() == "tensorflow" and x.shape[-1] == kernel.shape[2]:
+        if joined and keras.backend.backend() == "tensorflow" and x.shape[-1] == kernel.shape[2]:
             mode = [[0, 0], *([k // 2, k // 2] for _, k in pairs), [0, 0]]
-        else:  # borders of a grouped convolution's own have no gradient in TensorFlow on a CPU
+        else:  # which is the only way of a grouped convolution that has gradients on a CPU
             mode = "VALID"
             borders = [_symmetric_borders(size, k, stride) for size, k in pairs]
             x = ops.pad(x, [[0, 0], *borders, [0, 0]])

@@ -34,6 +34,8 @@ ops: Any = keras.ops  # whose stubs say None where tensors come
 DENSE_PIXELS = 4  # of the largest map that is computed as one matrix a group
 IMPLEMENTATIONS = ("auto", "native", "packed")
 _asked: ContextVar[str] = ContextVar("implementation", default="auto")
+ARITHMETIC = 2  # to be raised by whatever rounds training on a CPU otherwise; see `arithmetic`
+_arithmetic: ContextVar[int] = ContextVar("arithmetic", default=ARITHMETIC)
 
 
 @contextmanager
@@ -59,12 +61,50 @@ def implementation(way: str) -> Generator[None]:
         _asked.reset(token)
 
 
+@contextmanager
+def arithmetic(version: int) -> Generator[None]:
+    """Compute, or trace, as an earlier version did within a ``with`` block.
+
+    So that trainings of then can be repeated bit by bit on a CPU. 1: batch norm on maps as they
+    are, dense convolutions that pad for themselves. 2: batch norm as images of a few pixels,
+    padding apart.
+
+    Raises
+    ------
+    ValueError
+        If there was no such version.
+    """
+    if not 1 <= version <= ARITHMETIC:
+        raise ValueError(f"arithmetic must be from 1 to {ARITHMETIC}, got {version}")
+    token = _arithmetic.set(version)
+    try:
+        yield
+    finally:
+        _arithmetic.reset(token)
+
+
+def arithmetic_in_use() -> int:
+    """Return the version of `arithmetic`."""
+    return _arithmetic.get()
+
+
 def name_of_way() -> str:
-    """Return what float32 convolutions are computed by, as a name for a record."""
-    way = _asked.get()
+    """Return what float32 convolutions are computed by, as a name for a record.
+
+    On a CPU it ends in the version of the arithmetic, from the second on: ``onednn.2``.
+    """
+    way, version = _asked.get(), _arithmetic.get()
     if way == "native" or native_is_fast():
         return "native"
-    return "onednn" if way == "auto" and grouped_gradients("float32") else f"packed-{PACK_CHANNELS}"
+    one_operation = way == "auto" and grouped_gradients("float32")
+    name = "onednn" if one_operation else f"packed-{PACK_CHANNELS}"
+    return name if version == 1 else f"{name}.{version}"
+
+
+def version_of(name: str) -> int:
+    """Return the version of the arithmetic that a name of `name_of_way` stands for."""
+    version = name.rpartition(".")[2]
+    return int(version) if version.isdecimal() else 1
 
 
 @cache
@@ -115,18 +155,18 @@ def convolve(
     """Convolve (n, h, w, c), zero-padded as ``padding_before`` says; a stride rounds up."""
     way = _asked.get()
     if way == "native" or (way == "auto" and native_is_fast()):
-        return convolve_natively(x, kernel, stride, padding)
+        return convolve_natively(x, kernel, stride, padding, joined=True)
     if groups == 1:
         pointwise = kernel.shape[0] == kernel.shape[1] == 1
         return (
             _pointwise(x, kernel, stride)
             if pointwise
-            else convolve_natively(x, kernel, stride, padding)
+            else convolve_natively(x, kernel, stride, padding, joined=_arithmetic.get() == 1)
         )
     h, w = x.shape[1:3]
     if h and w and h * w <= DENSE_PIXELS:
         return dense_in_space(x, kernel, stride, groups, padding)
-    if way == "auto" and _is_run_as_traced() and grouped_gradients(_dtype(x)):
+    if way == "auto" and is_run_as_traced() and grouped_gradients(_dtype(x)):
         return convolve_natively(x, kernel, stride, padding)
     return packed(x, kernel, stride, groups, padding)
 
@@ -135,7 +175,12 @@ def _dtype(x: Tensor) -> str:
     return keras.backend.standardize_dtype(x.dtype)
 
 
-def _is_run_as_traced() -> bool:
+def is_tuned_for_cpu() -> bool:
+    """Whether TensorFlow's own operations will run on a CPU, and their form is ours to choose."""
+    return _asked.get() != "native" and is_run_as_traced() and not native_is_fast()
+
+
+def is_run_as_traced() -> bool:
     """Whether TensorFlow's own operations will run, rather than what XLA makes of them."""
     if keras.backend.backend() != "tensorflow":
         return False

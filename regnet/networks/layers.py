@@ -13,6 +13,7 @@ import keras
 
 from ...designspace.spec import require_choice
 from ..convolutions import grouped
+from ..convolutions.normalising import normalise
 from ..weights.conventions import PADDINGS
 
 Tensor = Any
@@ -141,11 +142,9 @@ class BatchNorm(keras.layers.BatchNormalization):
         return super().call(inputs, training=training, mask=mask)
 
     def _fused(self, inputs: Tensor, learning: bool) -> Tensor:
-        import tensorflow as tf
-
         # The operation itself moves the averages by exponential_avg_factor.
-        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs,
+        y, mean, variance = normalise(
+            inputs,
             scale=self.gamma,
             offset=self.beta,
             mean=self.moving_mean,

@@ -2,56 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ...designspace.spec import require_choice, require_int
+from ...designspace.spec import require_int
 from .backends.seam import Place, current_backend
+from .hardware import ACCELERATORS, PRECISIONS, Hardware, require_multiple
 
-ACCELERATORS = ("auto", "cpu", "gpu", "tpu")
-PRECISIONS = ("float32", "bfloat16")
 XLA_STEPS = 5000  # from which TensorFlow compiles on a GPU; not measured on one
-
-
-@dataclass(frozen=True, slots=True)
-class Hardware:
-    """What a training runs on; results differ by rounding alone, but for the precision.
-
-    Attributes
-    ----------
-    accelerator
-        ``auto`` (the first that is there of TPU, GPU, CPU), ``cpu``, ``gpu`` or ``tpu``.
-    devices
-        How many of them; 0 is all.
-    precision
-        ``float32``, or ``bfloat16`` for all but weights, batch norm, logits and loss.
-    xla
-        Whether TensorFlow compiles the training step; None decides from the number of steps. JAX
-        always does.
-    steps_per_execution
-        Steps that one call of the device does.
-
-    Raises
-    ------
-    ValueError
-        If a value is out of range.
-    """
-
-    accelerator: str = "auto"
-    devices: int = 0
-    precision: str = "float32"
-    xla: bool | None = None
-    steps_per_execution: int = 1
-
-    def __post_init__(self) -> None:
-        require_choice("accelerator", self.accelerator, ACCELERATORS)
-        require_choice("precision", self.precision, PRECISIONS)
-        require_int("devices", self.devices, low=0)
-        require_int("steps_per_execution", self.steps_per_execution)
-
-    @property
-    def policy(self) -> str:
-        """Keras's name of the precision."""
-        return "mixed_bfloat16" if self.precision == "bfloat16" else "float32"
 
 
 def choose_place(hardware: Hardware) -> Place:
@@ -93,16 +48,6 @@ def prepare_runtime(threads: int) -> tuple[int, str]:
     return current_backend().set_threads(threads)
 
 
-def require_multiple(batch_size: int, devices: int) -> None:
-    """Raise ValueError unless every device gets as many images of a batch."""
-    if batch_size % devices:
-        below, above = batch_size // devices * devices, -(-batch_size // devices) * devices
-        nearest = f"{below} or {above}" if below else f"{above}"
-        raise ValueError(
-            f"batch_size {batch_size} is not a multiple of the {devices} devices: {nearest}"
-        )
-
-
 def xla_pays(hardware: Hardware, place: Place, steps: int) -> bool:
     """Return whether TensorFlow shall compile a training of so many steps.
 
@@ -111,3 +56,14 @@ def xla_pays(hardware: Hardware, place: Place, steps: int) -> bool:
     if hardware.xla is not None:
         return hardware.xla
     return place.kind != "cpu" and len(place) == 1 and steps >= XLA_STEPS
+
+
+__all__ = [
+    "ACCELERATORS",
+    "PRECISIONS",
+    "Hardware",
+    "choose_place",
+    "prepare_runtime",
+    "require_multiple",
+    "xla_pays",
+]

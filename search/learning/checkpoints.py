@@ -73,12 +73,16 @@ class Keep:
     ``checkpoint`` is a file, ``every`` the seconds between writes; ``on_history`` gets the records
     of all epochs after each one: epoch, lr, loss, error, seconds, images_per_second; ``on_step``
     how far the training is after every step.
+
+    ``spare``: only against losing time. The state at the end is not written; a checkpoint that
+    cannot be written, or is of another training, is warned of and not missed.
     """
 
     checkpoint: str
     every: float = EVERY
     on_history: Callable[[Sequence[Record]], None] | None = None
     on_step: Callable[[Progress], None] | None = None
+    spare: bool = False
 
 
 def save_checkpoint(

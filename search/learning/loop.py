@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ..data.stream_batches import StreamBatches
 
 EPOCH_BN_BATCHES = 4  # batches of precise statistics before all evaluations but the last
+_log = logging.getLogger("regnet_ds")
 OnEpoch = Callable[[int, float], None]
 
 
@@ -90,6 +92,7 @@ class Loop:
         with memory_is_named(recipe):
             self.functions = current_backend().Steps(model, recipe, layout, place)
         self.progress = Progress()
+        self.resumed = 0  # steps that were done before this process
         self.reason = ""
         self.step_seconds: list[float] = []
         self.evaluation_seconds = 0.0
@@ -112,9 +115,17 @@ class Loop:
         self._identity = identity
         shapes = self.functions.shapes
         copies = 2 if self.recipe.patience else 1
-        found = load_checkpoint(self.keep.checkpoint, identity, shapes * copies)
+        try:
+            found = load_checkpoint(self.keep.checkpoint, identity, shapes * copies)
+        except ValueError as error:
+            if not self.keep.spare:
+                raise
+            _log.warning("%s; the training begins anew", error)
+            return
         if found is not None:
             self.progress, arrays = found
+            self.resumed = self.progress.steps_done
+            _log.info("goes on from step %d of %s", self.resumed, self.keep.checkpoint)
             self.functions.set_state(arrays[: len(shapes)])
             if self.recipe.patience and self.progress.history:
                 self._best = arrays[len(shapes) :]
@@ -140,9 +151,10 @@ class Loop:
                 self._write(self.keep)
                 raise Stopped(self.keep.checkpoint, self._signals[0]) from None
             except Paused:
-                self._write(self.keep)
+                if not self.keep.spare:
+                    self._write(self.keep)
                 raise
-            if not self.reason:
+            if not self.reason and not self.keep.spare:
                 self._write(self.keep)
         self.functions.release()
 
@@ -267,7 +279,12 @@ class Loop:
         arrays = self.functions.state()
         if self.recipe.patience:
             arrays = [*arrays, *(self._best or arrays)]
-        save_checkpoint(keep.checkpoint, self._identity, self.progress, arrays)
+        try:
+            save_checkpoint(keep.checkpoint, self._identity, self.progress, arrays)
+        except ValueError as error:
+            if not keep.spare:
+                raise
+            _log.warning("%s; the training goes on", error)
         self._kept_at = time.monotonic()
 
     def _diverged(self, what: str, rate: float) -> None:

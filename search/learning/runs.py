@@ -19,11 +19,26 @@ from pathlib import Path
 from typing import Any
 
 from ...designspace.atomic import whole_file
+from ...messages import without_passwords
 from ..recipes.recipe import Recipe
 from ..recipes.recipe_files import recipe_text
 from .checkpoints import Record
 
 SCHEMA = 1
+FACTS = {  # of run.json, that the commands read
+    "schema": int,
+    "model": str,
+    "record": dict,
+    "recipe": dict,
+    "options": dict,
+    "data": str,
+    "class_names": list,
+    "resolution": int,
+    "data_fingerprint": str,
+    "mean": list,
+    "std": list,
+    "streamed": bool,
+}
 COLUMNS = ("epoch", "lr", "loss", "error", "seconds", "images_per_second")
 
 
@@ -94,7 +109,7 @@ def new_run(root: Path, name: str, facts: Mapping[str, Any], recipe: Recipe) -> 
     everything = {
         "schema": SCHEMA,
         "began": began.isoformat(timespec="seconds"),
-        "command": sys.argv[1:],
+        "command": [without_passwords(argument) for argument in sys.argv[1:]],
         "git_commit": _git_commit(),
         **facts,
         "recipe": recipe.to_dict(),
@@ -115,11 +130,16 @@ def open_run(folder: Path) -> Run:
     path = folder / "run.json"
     try:
         facts = json.loads(path.read_text())
-        schema = facts["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         what = getattr(error, "strerror", None) or error
         raise ValueError(f"{folder} is not a run's folder: {path}: {what}") from None
-    if schema > SCHEMA:
+    if not isinstance(facts, dict):
+        raise ValueError(f"{folder} is not a run's folder: {path} holds {str(facts)[:40]!r}")
+    for name, kind in FACTS.items():
+        value = facts.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
+            raise ValueError(f"{path} is damaged: {name} is {str(value)[:40]!r}")
+    if facts["schema"] > SCHEMA:
         raise ValueError(f"{path} is of a newer version: update regnet-ds")
     return Run(folder, facts)
 

@@ -53,8 +53,8 @@ class Result:
         Wall time of everything, and of its parts.
     images_per_second
         Of the training steps, input included.
-    steps
-        Steps done.
+    steps, resumed
+        Steps done, and how many of them before this process went on from a checkpoint.
     threads
         Threads that the backend used; ``note`` says where they are not those asked for.
     devices
@@ -83,6 +83,7 @@ class Result:
     recipe: Recipe
     model: keras.Model = field(compare=False, repr=False)
     test_error: float | None = None
+    resumed: int = 0
 
 
 def train(
@@ -164,6 +165,7 @@ def train(
         xla=loop.is_compiled,
         recipe=recipe,
         model=model,
+        resumed=loop.resumed,
     )
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from optuna.storages import BaseStorage
 
 from ...analysis.records import SCHEMA
 from ...analysis.storages.storage import batch, exclusive, load_study, parse_url
+from ..learning.hardware import require_multiple
+from ..queue.tasks import EVERY, FOLDER
 from .fingerprint import environment
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class Settings:
         Decides the architectures' training seeds.
     threads
         Of one training.
+    hardware
+        Fields of `Hardware` that are not the usual ones; none: one device of the best kind.
     """
 
     recipe: Mapping[str, Any]
@@ -51,6 +55,7 @@ class Settings:
     data_fingerprint: str = ""
     seed: int = 0
     threads: int = 1
+    hardware: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("resolution", "classes", "threads"):
@@ -61,12 +66,19 @@ class Settings:
 
     @classmethod
     def of(
-        cls, data: Dataset | StreamedDataset, recipe: Recipe, *, seed: int = 0, threads: int = 1
+        cls,
+        data: Dataset | StreamedDataset,
+        recipe: Recipe,
+        *,
+        seed: int = 0,
+        threads: int = 1,
+        hardware: Mapping[str, Any] | None = None,
     ) -> Settings:
         """Return the settings for a data set, with the recipe narrowed to what it allows."""
         height, width = data.image_size
         if height != width:
             raise ValueError(f"images of a study must be square, got {height} x {width}")
+        require_multiple(recipe.batch_size, (hardware or {}).get("devices") or 1)
         return cls(
             recipe=recipe.narrowed(data.augmentations).to_dict(),
             data=data.name,
@@ -75,11 +87,27 @@ class Settings:
             data_fingerprint=data.fingerprint,
             seed=seed,
             threads=threads,
+            hardware=hardware or {},
         )
 
     def attributes(self) -> dict[str, Any]:
         """Return the settings as they read back from a storage."""
-        return plain(asdict(self))
+        values = plain(asdict(self))
+        if not values["hardware"]:  # as studies were before there was a choice
+            del values["hardware"]
+        return values
+
+
+def keep_checkpoints(study: optuna.Study, place: str = "", seconds: float | None = None) -> None:
+    """Say where and how often the trainings of a study are kept, for those that begin from now on.
+
+    ``place`` is a folder or ``gs://...``, within which the study has one of its own; without it
+    each is beside the storage's file, or in the folder in which the worker was started.
+    """
+    if place:
+        study.set_user_attr(FOLDER, f"{place.rstrip('/')}/{_as_file(study.study_name)}")
+    if seconds is not None:
+        study.set_user_attr(EVERY, seconds)
 
 
 def trial_seed(seed: int, index: int, replicate: int = 0) -> int:
@@ -93,17 +121,18 @@ def open_study(
     name: str,
     attributes: Mapping[str, Any],
     *,
-    force: bool = False,
+    force: bool | None = None,
     free: Sequence[str] = (),
 ) -> optuna.Study:
     """Create a study with these attributes, or return the one that has them.
 
-    Those of ``free`` (``recipe.epochs``) may differ.
+    Those of ``free`` (``recipe.epochs``) may differ. ``force`` is None where it is no choice.
 
     Raises
     ------
     ValueError
-        If there is one with other attributes, which are named, and not ``force``.
+        If there is one with other attributes, which are named, and not ``force``; or one of
+        another kind.
     """
     if not name or name != name.strip():
         raise ValueError(f"a study needs a name without blanks at its ends, got {name!r}")
@@ -117,12 +146,18 @@ def open_study(
                     study.set_user_attr(key, value)
             return study
     study = load_study(storage, name)
+    kind = study.user_attrs.get("kind")
+    if kind != attributes["kind"]:
+        raise ValueError(
+            f"study {name!r} is of the kind {kind}, not {attributes['kind']}: choose another --name"
+        )
     found = differences(study.user_attrs, attributes)
     differing = [words for words in found if words.partition(" is ")[0] not in free]
     if differing and not force:
+        ways = "choose another --name"
+        ways += "" if force is None else ", or --force to continue with these"
         raise ValueError(
-            f"study {name!r} was made with other settings: {', '.join(differing)}; "
-            "choose another name, or force it to continue with these"
+            f"study {name!r} was made with other settings: {', '.join(differing)}; {ways}"
         )
     if differing:
         _log.warning("study %s continues with other settings: %s", name, ", ".join(differing))
@@ -160,7 +195,11 @@ def run_folder(url: str, name: str) -> Path:
     """Return the folder of a study's logs and tracebacks: beside the file of its storage."""
     path = parse_url(url).path
     parent = path.with_name(path.name + ".runs") if path else Path("regnet-ds.runs")
-    return parent / re.sub(r"[^\w.+-]+", "-", name)
+    return parent / _as_file(name)
+
+
+def _as_file(name: str) -> str:
+    return re.sub(r"[^\w.+-]+", "-", name)
 
 
 def plain(value: Any) -> Any:

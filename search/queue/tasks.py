@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from optuna.trial import FrozenTrial
 
 from ...analysis.records import RECORD_KEYS
+from ..recipes.search_space import recipe_fields
 from .leases import PRIVATE
+
+if TYPE_CHECKING:
+    from ..learning.checkpoints import Keep
 
 UNTIL = PRIVATE + "until"  # of a trial that pauses: the epoch after which it is told as pruned
 SAVE = PRIVATE + "save"  # of a trial whose model is kept
 TEST = PRIVATE + "test"  # of a trial whose test error is read, after every decision
-FOLDER = PRIVATE + "folder"  # of a study that keeps checkpoints and models: where
+FOLDER = PRIVATE + "folder"  # of a study: where checkpoints are, and models that are kept
+EVERY = PRIVATE + "every"  # of a study: seconds between the checkpoints of a training
+RESUMED = PRIVATE + "resumed"  # of a trial: the steps that an earlier attempt had done
+HARDWARE = "hardware"  # of a study: fields of `Hardware` that are not the usual ones
 SETTINGS = PRIVATE + "settings"  # of a trial that differs from its study's
 TUNING = "tuning"
 SEARCH = "search"
 GAIN = "gain"
 POPULATION = "population"
+_log = logging.getLogger("regnet_ds")
 DEFAULT_TRAINER = "regnet_ds.search.queue.tasks:train_task"
 
 
@@ -35,8 +44,9 @@ class Task:
     """One training: an architecture's record, a recipe's fields, a data set's name, a seed.
 
     ``until`` is the epoch after which it pauses (0: never), ``checkpoint`` the file in which it
-    is kept meanwhile, ``model`` the file for the trained network; "" for neither.
-    ``test``: read the test error.
+    is kept every so many seconds, ``model`` the file for the trained network; "" for neither.
+    ``spare``: nothing but time hangs on the checkpoint. ``test``: read the test error.
+    ``hardware``: fields of `Hardware`; one device if there are none.
     """
 
     trial: int
@@ -52,6 +62,9 @@ class Task:
     checkpoint: str = ""
     model: str = ""
     test: bool = False
+    spare: bool = False
+    every: float = 300.0
+    hardware: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Outcome(Protocol):
@@ -77,17 +90,18 @@ Report = Callable[[int, float], None]
 Trainer = Callable[[Task, Report], Outcome]
 
 
-def task_of(settings: Mapping[str, Any], trial: FrozenTrial) -> Task:
+def task_of(settings: Mapping[str, Any], trial: FrozenTrial, folder: str = "") -> Task:
     """Return the training that a trial of a study with these attributes stands for.
 
-    In a tuning study the trial's parameters are fields of the recipe.
+    In a tuning study the trial's parameters are fields of the recipe. ``folder`` takes the
+    checkpoints of studies that do not say where.
     """
     attrs = trial.user_attrs
     merged = {**settings, **attrs.get(SETTINGS, {})}
     recipe = dict(merged["recipe"])
     if merged["kind"] == TUNING:
-        recipe |= trial.params
-    checkpoint = checkpoint_of(settings, trial)
+        recipe |= recipe_fields(trial.params)
+    checkpoint = checkpoint_of({FOLDER: folder, **settings}, trial)
     return Task(
         trial=trial.number,
         index=attrs["index"],
@@ -102,6 +116,9 @@ def task_of(settings: Mapping[str, Any], trial: FrozenTrial) -> Task:
         checkpoint=checkpoint,
         model=checkpoint.removesuffix(".npz") + ".keras" if attrs.get(SAVE) else "",
         test=attrs.get(TEST, False),
+        spare=merged["kind"] != SEARCH,
+        every=merged.get(EVERY, Task.every),
+        hardware=merged.get(HARDWARE, {}),
     )
 
 
@@ -125,17 +142,16 @@ def train_task(task: Task, report: Report) -> Outcome:
     """
     from ...designspace import from_record
     from ..data.datasets import load_dataset
-    from ..data.sources import places
-    from ..learning.accelerator import Hardware
-    from ..learning.checkpoints import Keep, Stopped
+    from ..learning.checkpoints import Stopped
+    from ..learning.hardware import hardware_of_trial
+    from ..learning.memory import forget_networks
     from ..learning.training import train
     from ..recipes.recipe import Recipe
 
     data = load_dataset(task.data, resolution=task.record.get("resolution"), mirror=task.trial)
     if task.data_fingerprint not in ("", data.fingerprint):
         raise ValueError(f"the data set {task.data!r} is not the one that the study began with")
-    if task.checkpoint:
-        places.make_folder(task.checkpoint.rpartition("/")[0])
+    forget_networks()
     try:
         result = train(
             from_record(task.record),
@@ -144,8 +160,8 @@ def train_task(task: Task, report: Report) -> Outcome:
             seed=task.seed,
             threads=task.threads,
             on_epoch=report,
-            keep=Keep(task.checkpoint) if task.checkpoint else None,
-            hardware=Hardware(devices=1),
+            keep=_keep(task),
+            hardware=hardware_of_trial(task.hardware),
         )
     except Stopped as stopped:  # its checkpoint is there: whoever goes on begins with it
         raise Interrupted from stopped
@@ -156,6 +172,35 @@ def train_task(task: Task, report: Report) -> Outcome:
 
         return replace(result, test_error=evaluate(result.model, data, split="test"))
     return result
+
+
+def _keep(task: Task) -> Keep | None:
+    """Return where a training is kept; its folder is there."""
+    from ..data.sources import places
+    from ..learning.checkpoints import Keep
+
+    if not task.checkpoint:
+        return None
+    try:
+        places.make_folder(task.checkpoint.rpartition("/")[0])
+    except ValueError as error:
+        if not task.spare:
+            raise
+        _log.warning("%s; the training is not kept", error)
+        return None
+    return Keep(task.checkpoint, task.every, spare=task.spare)
+
+
+def forget(task: Task) -> None:
+    """Remove the checkpoint of a training that has ended, unless more hangs on it than time."""
+    from ..data.sources import places
+
+    if not task.checkpoint or not task.spare:
+        return
+    try:
+        places.remove(task.checkpoint)
+    except Exception as error:
+        _log.warning("cannot remove %s: %s", task.checkpoint, error)
 
 
 def _write_model(path: str, model: Any) -> None:

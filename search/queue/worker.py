@@ -36,11 +36,23 @@ from ...analysis.records import Status
 from ...analysis.storages.storage import exclusive, is_database, load_study, open_storage
 from ..learning.checkpoints import Paused
 from ..populations.fingerprint import digest, environment
+from ..populations.settings import run_folder
 from .claims import Owner, claim, finish, give_back, is_owner, release_orphans
 from .guards import SPENT, TRACEBACK, be_first_to_go, show_stack_on_request
 from .leases import PRIVATE, RENEWALS, Lease, kept, lease_of
 from .outages import patiently
-from .tasks import DEFAULT_TRAINER, UNTIL, Interrupted, Outcome, Trainer, find_trainer, task_of
+from .pruning import Judge, judge_of
+from .tasks import (
+    DEFAULT_TRAINER,
+    RESUMED,
+    UNTIL,
+    Interrupted,
+    Outcome,
+    Trainer,
+    find_trainer,
+    forget,
+    task_of,
+)
 
 POLL = 0.1  # seconds between looks at an empty queue
 PATIENCE = 10.0  # seconds that a stopped worker may take before it is cut off
@@ -100,6 +112,7 @@ class Worker:
         name: str = "w0",
         folder: Path | None = None,
         pool: str = "",
+        url: str = "",
     ) -> None:
         self.stop = Stop()
         self._storage = storage
@@ -107,6 +120,7 @@ class Worker:
         self._studies: dict[str, optuna.Study] = {}
         self._trainer = trainer
         self._folder = folder
+        self._url = url  # of the storage, beside which trainings are kept
         self._owner = Owner.of_this_process(name, pool)
         self._judged: dict[str, float] = {}
         self._lease = Lease()
@@ -161,14 +175,17 @@ class Worker:
     def _train(self, study: optuna.Study, trial: FrozenTrial) -> None:
         _log.info("trial %d of %s begins", trial.number, study.study_name)
         began = time.monotonic()
+        judge = self._store(lambda: judge_of(study, trial))
+        place = run_folder(self._url, study.study_name).as_posix() if self._url else ""
+        task = task_of(study.user_attrs, trial, place)
         try:
             with kept(study, trial, self._owner.token) as self._lease, self.stop.breaks(True):
                 outcome = self._trainer(
-                    task_of(study.user_attrs, trial),
-                    lambda epoch, error: self._report(trial, epoch, error),
+                    task, lambda epoch, error: self._report(trial, judge, epoch, error)
                 )
         except Paused as paused:
             self._pause(study, trial, paused, time.monotonic() - began)
+            forget(task)
         except (Interrupted, KeyboardInterrupt) as error:
             self.stop.requested = True  # if the training heard of it first
             self._store(lambda: give_back(study, trial, self._owner))
@@ -180,14 +197,17 @@ class Worker:
             self._fail(study, trial, error)
         else:
             self._finish(study, trial, outcome)
+            forget(task)
 
-    def _report(self, trial: FrozenTrial, epoch: int, error: float) -> None:
+    def _report(self, trial: FrozenTrial, judge: Judge | None, epoch: int, error: float) -> None:
         with self.stop.breaks(False):
             if self._lease.lost:
                 raise _TakenAway
             report = self._storage.set_trial_intermediate_value
             self._store(lambda: report(trial._trial_id, epoch, float(error)))
             if epoch >= trial.user_attrs.get(UNTIL, math.inf):
+                raise Paused(float(error))
+            if judge is not None and self._store(lambda: judge.ends(epoch, float(error))):
                 raise Paused(float(error))
 
     def _store(self, write: Callable[[], T]) -> T:
@@ -208,6 +228,8 @@ class Worker:
             value = getattr(outcome, key, None)
             if value not in (None, ""):
                 attributes[key] = value.item() if hasattr(value, "item") else value
+        if getattr(outcome, "resumed", 0):
+            attributes[RESUMED] = outcome.resumed  # pyright: ignore[reportAttributeAccessIssue]
         error = float(outcome.error)
         if outcome.status == Status.DIVERGED or error != error:
             # A sampler learns nothing from a failed trial: it is told chance (DESIGN section 5).
@@ -267,13 +289,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     be_first_to_go()
     show_stack_on_request(options.folder, os.getpid())
+    url = os.environ[STORAGE_VARIABLE]
     worker = Worker(
-        patiently(lambda: open_storage(os.environ[STORAGE_VARIABLE], create=False)),
+        patiently(lambda: open_storage(url, create=False)),
         options.study,
         find_trainer(options.trainer),
         name=options.name,
         folder=options.folder,
         pool=options.pool,
+        url=url,
     )
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, and says so
     signal.signal(signal.SIGTERM, worker.stop.request)

@@ -193,8 +193,8 @@ class Recipe:
             If a key is unknown (the nearest is named) or a value out of range; all at once.
         """
         names = [field.name for field in fields(cls)]
-        known = {key: _as_number(key, value) for key, value in values.items() if key in names}
-        faults = [_unknown_key(str(key), names) for key in values if key not in names]
+        known = {key: as_number(key, value) for key, value in values.items() if key in names}
+        faults = [field_fault(str(key), None) for key in values if key not in names]
         try:
             recipe = cls(**known)
         except ValueError as error:
@@ -220,17 +220,29 @@ class Recipe:
 
 def require_optimizer(name: str) -> None:
     """Raise ValueError unless there is such an optimiser."""
-    fault = _choice_fault("optimizer", name)
+    fault = field_fault("optimizer", name)
     if fault:
         raise ValueError(fault)
 
 
-def _unknown_key(key: str, names: list[str]) -> str:
-    nearest = difflib.get_close_matches(key, names, n=1, cutoff=0.0)[0]
-    return f"a recipe has no field {key!r} (nearest: {nearest})"
+def field_fault(name: str, value: Any) -> str:
+    """Return what is wrong with a field's name or its value, seen alone; "" for nothing."""
+    if name in RANGES:
+        return _range_fault(name, value)
+    if name in CHOICES:
+        return _choice_fault(name, value)
+    if name in FLAGS:
+        return "" if isinstance(value, bool) else f"{name} must be true or false, got {value!r}"
+    names = [field.name for field in fields(Recipe)]
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
+    return f"a recipe has no field {name!r} (nearest: {nearest})"
 
 
-def _as_number(key: str, value: Any) -> Any:
+def as_number(key: str, value: Any) -> Any:
+    """Return the value of a field as a number, where it is one written as a text.
+
+    YAML reads 5e-5 as a text.
+    """
     if key not in RANGES or isinstance(value, bool) or not isinstance(value, int | float | str):
         return value
     try:
@@ -242,19 +254,13 @@ def _as_number(key: str, value: Any) -> Any:
 
 def _faults(recipe: Recipe) -> list[str]:
     values = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
-    faults = [_choice_fault(name, values[name]) for name in CHOICES]
-    faults += [
-        f"{name} must be true or false, got {values[name]!r}"
-        for name in FLAGS
-        if not isinstance(values[name], bool)
-    ]
-    faults += [_range_fault(name, values[name]) for name in RANGES]
-    faults = [fault for fault in faults if fault]
+    every = [field_fault(name, values[name]) for name in (*CHOICES, *FLAGS, *RANGES)]
+    faults = [fault for fault in every if fault]
     return faults or _disagreements(recipe)
 
 
 def _choice_fault(name: str, value: Any) -> str:
-    if value in CHOICES[name]:
+    if isinstance(value, str) and value in CHOICES[name]:
         return ""
     return f"{name} must be one of {', '.join(CHOICES[name])}, got {value!r}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from .recipe import Recipe
 
@@ -24,18 +25,13 @@ def read_recipe_file(path: Path) -> Recipe:
     ValueError
         If it cannot be read, or has unknown fields or values out of range: all are listed.
     """
-    import yaml
+    from ...designspace.plain_yaml import read_plain, shown
 
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    values: Any = read_plain(path)
     if isinstance(values, dict) and isinstance(values.get("recipe"), dict):
         values = values["recipe"]  # a file of regnet-ds canonical
     if not isinstance(values, dict):
-        raise ValueError(f"{path} must hold the fields of a recipe, got {values!r}")
+        raise ValueError(f"{path} must hold the fields of a recipe, got {shown(values)}")
     try:
         return Recipe.from_dict(values)
     except ValueError as error:

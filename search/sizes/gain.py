@@ -24,13 +24,18 @@ from ..queue.claims import trials_in
 from ..queue.executors import in_turn, run_workers
 from ..queue.leases import PRIVATE
 from ..queue.ray_cluster import RayCluster
-from ..queue.tasks import DEFAULT_TRAINER, GAIN, SETTINGS, TEST
+from ..queue.tasks import DEFAULT_TRAINER, EVERY, GAIN, HARDWARE, SETTINGS, TEST
 from ..recipes.recipe import Recipe
+from ..recipes.search_space import recipe_fields
 
 SUFFIX = "/gain"
 ROLE = PRIVATE + "role"  # of a trial: BASE or BEST
 BASE, BEST = "base", "best"
 FEWEST = 3  # seeds
+SHARED = (
+    "model", "data", "data_fingerprint", "resolution", "classes", "threads", "seed",
+    HARDWARE, EVERY,
+)  # fmt: skip
 FIRST_SEED = 10_000  # replicates of the seeds that tuning does not use
 CONFIDENCE = 0.95
 
@@ -111,14 +116,11 @@ def add_confirmations(storage: BaseStorage, tuning: optuna.Study, seeds: int) ->
 
     best = best_recipe(tuning)
     attrs = tuning.user_attrs
-    shared = {
-        key: attrs[key]
-        for key in ("model", "data", "data_fingerprint", "resolution", "classes", "threads", "seed")
-    }
+    shared = {key: attrs[key] for key in SHARED if key in attrs}
     base = Recipe.from_dict({**attrs["recipe"]}).to_dict()
     attributes = {"kind": GAIN, "trial": best.trial, "recipe": base, **shared}
     name = f"{tuning.study_name}{SUFFIX}"
-    study = open_study(storage, name, plain(attributes), free=("trial",), force=False)
+    study = open_study(storage, name, plain(attributes), free=("trial",))
     if study.user_attrs["trial"] != best.trial:  # tuning went on and found a better one
         study.set_user_attr("trial", best.trial)
     recipes = {BASE: base, BEST: best.recipe.to_dict()}
@@ -166,7 +168,8 @@ def gain_of(storage: BaseStorage, tuning: optuna.Study, trial: int) -> Gain | No
     study = load_study(storage, name)
     if study.user_attrs["trial"] != trial:
         return None
-    fields = {**tuning.user_attrs["recipe"], **tuning.trials[trial].params}
+    params = tuning.trials[trial].params
+    fields = {**tuning.user_attrs["recipe"], **recipe_fields(params)}
     recipes = {BASE: study.user_attrs["recipe"], BEST: plain(Recipe.from_dict(fields).to_dict())}
     errors: dict[str, list[float]] = {BASE: [], BEST: []}
     for done in trials_in(study, TrialState.COMPLETE):

@@ -15,6 +15,7 @@ from ...analysis.storages.storage import load_study, open_storage
 from ..queue.claims import trials_in
 from ..queue.tasks import TUNING
 from ..recipes.recipe import Recipe
+from ..recipes.search_space import recipe_fields
 from .gain import gain_of
 
 
@@ -45,7 +46,7 @@ def best_recipe(study: optuna.Study) -> Tuned:
     if not done:
         raise ValueError(f"study {study.study_name!r} has no completed trial")
     best = min(done, key=lambda trial: (error_of(trial), trial.number))
-    fields = {**study.user_attrs["recipe"], **best.params}
+    fields = {**study.user_attrs["recipe"], **recipe_fields(best.params)}
     return Tuned(
         model=study.user_attrs["model"],
         recipe=Recipe.from_dict(fields),
@@ -61,8 +62,9 @@ def tuned_recipes(url: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     """Return what the tuning studies of a storage found, by model name.
 
     Each is a mapping with ``recipe`` (its fields), ``study``, ``trial``, ``error`` (percent,
-    validation), ``data`` and ``resolution``, and what `Gain.columns` has where the gain was
-    confirmed; of several studies of one model, that of the lowest error.
+    validation), ``data``, ``resolution``, what `Gain.columns` has where the gain was confirmed,
+    and ``base``, the recipe over which it was gained. Of several studies of one model, that of
+    the lowest error.
 
     Raises
     ------
@@ -82,7 +84,11 @@ def tuned_recipes(url: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
         if tuned.model not in found or tuned.error < found[tuned.model].error:
             found[tuned.model] = tuned
             gain = gain_of(storage, study, tuned.trial)
-            gains[tuned.model] = {} if gain is None else gain.columns()
+            base = study.user_attrs.get("base", "")
+            gains[tuned.model] = {
+                **({} if gain is None else gain.columns()),
+                **({"base": base} if base else {}),
+            }
     if not found:
         raise ValueError(f"{os.fspath(url)} holds no result of tuning: run regnet-ds tune first")
     return {

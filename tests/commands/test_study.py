@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from regnet_ds.analysis.storages.storage import load_study, open_storage
 from regnet_ds.cli import run
 
 FAKE = Path(__file__).parents[1] / "search" / "fake_trainer.py"
@@ -112,6 +113,7 @@ def test_tuned_recipes_reach_the_canonical_configurations(storage, capsys):
     made = {c["name"]: c for c in json.loads(capsys.readouterr().out)}
     assert made["RegNetX-200MF"]["tuned"]["error"] == small["best_error"]
     assert made["RegNetX-200MF"]["recipe"]["lr"] == small["lr"]
+    assert made["RegNetX-200MF"]["tuned"]["base"] == "short, epochs=2"
     assert "tuned" not in made["RegNetX-4.0GF"]
 
 
@@ -124,11 +126,66 @@ def test_tuned_recipes_reach_the_canonical_configurations(storage, capsys):
         (["--model", "RegNetX-200MF", "--model", "regnetx_002"], "regnetx_002 is named twice"),
         (["--model", "RegNetX-200MF", "--trials", "0"], "greater than or equal to 1, got '0'"),
         (["--model", "depth=0 w0=8 wa=8 wm=2 group_width=8"], "depth must be"),
+        (["--model", "RegNetX-200MF", "--pruner", "asha"], "got 'asha'"),
+        (["--model", "RegNetX-200MF", "--space", "none.yaml"], "cannot read none.yaml"),
     ],
 )
 def test_bad_tuning(storage, capsys, options, said):
     assert run(["tune", "--storage", storage, *options]) == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_search_space_of_the_users_own(storage, capsys, tmp_path):
+    model = ["tune", "--model", "RegNetX-200MF", "--storage", storage, "--trainer", f"{FAKE}:long"]
+    assert run([*model, "--print-space"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[:4] == [
+        "# RegNetX-200MF", "optimizer: [sgd, adamw]", "lr:", "  sgd: [0.02, 0.4, log]",
+    ]  # fmt: skip
+    assert not Path(storage).exists()
+    path = tmp_path / "space.yaml"
+    path.write_text(
+        printed + "epochs: [1, 3]\nwarmup_epoch: [0, 1]\nmomentum: [0.5, 1.5, linear]\n"
+    )
+    assert run([*model, "--space", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (
+        "'warmup_epoch' (nearest: warmup_epochs); momentum must be a number in [0, 1), got 1.5"
+        in line
+    )
+    assert not Path(storage).exists()
+    path.write_text(printed + "epochs: [1, 3]\n")
+    options = ["--space", str(path), "--trials", "8", "--batch", "4", "--epochs", "3"]
+    assert run([*model, *options, "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["epochs"] in (1, 3) and row["optimizer"] in ("sgd", "adamw") and row["trials"] == 8
+    trials = load_study(open_storage(storage), "tune/RegNetX-200MF").trials
+    assert {t.user_attrs["epochs"] for t in trials} == {1, 3}
+    assert [t.user_attrs["rds:origin"] for t in trials[:3]] == ["recipe", "paper", "post"]
+
+
+def test_a_study_is_not_continued_by_mistake(study, storage, capsys):
+    assert study("-n", "2", "--epochs", "2") == 0
+    fixed = ["--storage", storage, "--trainer", f"{FAKE}:tune", "--workers", "1"]
+    tune = ["tune", "--model", "RegNetX-200MF", "--trials", "1", "--epochs", "2", *fixed]
+    assert run(tune) == 0
+    capsys.readouterr()
+
+    def said(code):
+        assert code == 2
+        return capsys.readouterr().err.splitlines()[-1]
+
+    line = said(study("-n", "2", "--epochs", "2", "--space", "anynetx-a"))
+    assert "space is 'regnetx', not 'anynetx-a'; choose another --name, or --force to" in line
+    line = said(study("-n", "2", "--epochs", "2", "--data", "mnist5k"))
+    assert "data is 'digits', not 'mnist5k', data_fingerprint is" in line
+    line = said(run([*tune, "--pruner", "median"]))
+    assert line.endswith("pruner.kind is 'hyperband', not 'median'; choose another --name")
+    line = said(run(["search", "--flops", "4M", "--name", "population", *fixed]))
+    assert line.endswith(
+        "'population' is of the kind population, not search: choose another --name"
+    )
+    assert status(storage, capsys)[0]["complete"] == 2
 
 
 def run_and_read(capsys, *arguments):

@@ -22,6 +22,11 @@ def fake_tuner():
 
 
 @pytest.fixture(scope="session")
+def fake_long_tuner():
+    return f"{FAKE}:long"
+
+
+@pytest.fixture(scope="session")
 def population():
     """Return a function of n: the first n networks of one sample."""
     from regnet_ds.designspace import SPACES, Budget, sample

@@ -9,6 +9,14 @@ from types import SimpleNamespace
 HELD = []
 
 
+def _meet(folder):
+    """Wait until two processes have come here."""
+    open(os.path.join(folder, str(os.getpid())), "w").close()
+    deadline = time.monotonic() + 200
+    while len(os.listdir(folder)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def hang():
     time.sleep(600)
 
@@ -27,6 +35,8 @@ def train(task, report):
         time.sleep(60)
     if _is_in("FAKE_KILL", task):
         os.kill(os.getpid(), signal.SIGKILL)
+    if "FAKE_MEET" in os.environ:
+        _meet(os.environ["FAKE_MEET"])
     errors = []
     for epoch in (1, 2, 3):
         time.sleep(seconds / 3)
@@ -65,6 +75,27 @@ def tune(task, report):
         images_per_second=1.0,
         test_error=error + 1 if task.test else None,
     )
+
+
+def long(task, report):
+    """As `tune`, over the recipe's epochs; the optimiser and their number count too."""
+    import math
+
+    recipe = task.recipe
+    best = {"sgd": 0.1, "adamw": 0.001}[recipe["optimizer"]]
+    distance = math.log10(recipe["lr"] / best) ** 2 + math.log10(recipe["weight_decay"] / 1e-4) ** 2
+    rng = random.Random(task.seed)
+    error = min(90.0, 5.0 + 10 * distance + rng.uniform(0, 0.5))
+    for epoch in range(1, recipe["epochs"] + 1):
+        time.sleep(float(os.environ.get("FAKE_SECONDS", "0")) * rng.random())
+        if "FAKE_LEDGER" in os.environ:
+            with open(os.environ["FAKE_LEDGER"], "a") as file:
+                file.write(f"{task.trial} {epoch}\n")
+        report(epoch, error + 5 / epoch)
+    return SimpleNamespace(
+        error=error, best_epoch=recipe["epochs"], status="complete", seconds=0.0,
+        images_per_second=1.0, test_error=None,
+    )  # fmt: skip
 
 
 def _is_in(variable, task):

@@ -8,7 +8,7 @@ from regnet_ds.search.queue.tasks import task_of
 from regnet_ds.search.recipes.recipe import Recipe
 from regnet_ds.search.sizes.gain import compare, confirm, gain_of
 from regnet_ds.search.sizes.tuned import best_recipe, tuned_recipes
-from regnet_ds.search.sizes.tuning import Size, tune_sizes
+from regnet_ds.search.sizes.tuning import Size, TuningPlan, tune_sizes
 from scipy.stats import ttest_ind
 
 PRIORS = {"lr": (0.01, 1.0, "log"), "weight_decay": (1e-5, 1e-2, "log")}
@@ -19,7 +19,7 @@ SMALL = Size("RegNetX-200MF", canonical("RegNetX-200MF"), Recipe(epochs=2, lr=0.
 def tuned(url, settings, fake_tuner):
     def tune(trials=8):
         assert tune_sizes(
-            url, "t", [SMALL], settings, trials=trials, workers=1, batch_size=4, trainer=fake_tuner
+            url, "t", [SMALL], settings, TuningPlan(trials, 4), workers=1, trainer=fake_tuner
         )
         return load_study(open_storage(url), "t/RegNetX-200MF")
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import weakref
 from dataclasses import replace
 
 import keras
@@ -213,3 +214,17 @@ def test_streamed_data_train_as_arrays_do(write_folder, tmp_path, caplog):
     assert done.status == "complete" and done.steps == 6 * (len(data.train) // 16)
     assert done.error < 35
     assert evaluate(done.model, data, split="val") == pytest.approx(done.error, abs=10)
+
+
+def test_earlier_networks_are_forgotten():
+    """What the backend keeps of a traced network goes with it; weights of a seed stay the same."""
+    first = build(SPEC, input_shape=(32, 32, 3), classes=10, seed=3)
+    weights = first.get_weights()
+    traced = tf.function(first)
+    traced(np.zeros((1, 32, 32, 3), np.float32))
+    gone = weakref.ref(first)
+    del first, traced
+    memory.forget_networks()
+    assert gone() is None
+    again = build(SPEC, input_shape=(32, 32, 3), classes=10, seed=3).get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from ..datasets import Augmentations, Dataset, Labels, Split, floats, make_dataset
@@ -45,8 +45,9 @@ def read_npz(name: str, classes: int | None = None) -> Dataset:
     try:
         with np.load(Path(name), allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"cannot read {name}: {error}") from None
+    except Exception as error:  # a damaged archive raises whatever its bytes lead to
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"cannot read {name}: {reason}") from None
     parts = _parts(name, arrays)
     names = tuple(map(str, arrays["class_names"])) if "class_names" in arrays else ()
     if classes is None:
@@ -84,9 +85,22 @@ def read_keras(name: str) -> Dataset:
 
 
 def at_resolution(data: Dataset, side: int | None) -> Dataset:
-    """Return the data set with images of this side, resized bilinearly; None leaves them."""
+    """Return the data set with images of this side, resized bilinearly; None leaves them.
+
+    Raises
+    ------
+    ValueError
+        If the machine has not the memory for them.
+    """
     if side is None or data.image_size == (side, side):
         return data
+    images = sum(len(split) for split in (data.train, data.val, data.test))
+    needed, there = images * side * side * 3 * 4, psutil.virtual_memory().total
+    if needed > there:
+        raise ValueError(
+            f"{images:,} images of {side} px take {needed / 2**30:,.0f} GiB in memory, of which "
+            f"there are {there / 2**30:,.0f}"
+        )
     train, val, test = (
         Split(resize(split.floats(), side), split.labels)
         for split in (data.train, data.val, data.test)

@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from ....regnet.convolutions.grouped import convolve
+from ....regnet.convolutions.normalising import normalise
 from ....regnet.networks.layers import GroupedConv2D, PointwiseConv2D
 
 Tensor = Any
@@ -49,8 +50,8 @@ class BatchMoments:
         """Return x normalised with these arguments of a layer like this one, and its moments."""
         scale, offset, *given = arguments
         statistics = given or [tf.constant([], tf.float32)] * 2
-        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=x,
+        y, mean, variance = normalise(
+            x,
             scale=scale,
             offset=offset,
             mean=statistics[0],
