@@ -60,6 +60,7 @@ TASKS = {
     "Results": {
         "edf": "figures",
         "plot": "figures",
+        "noise": "figures",
         "compare": "compare",
         "refine": "compare",
         "report": "report",
