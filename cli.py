@@ -1,6 +1,7 @@
 """The command line: mounts the commands, and turns errors into one line and an exit code.
 
-Exit codes: 0 done, 1 an unexpected failure, 2 bad input, 130 interrupted. Set
+Exit codes: 0 done, 1 an unexpected failure (``data check``: damaged images), 2 bad input, 130
+interrupted, 143 terminated. Set
 REGNET_DS_TRACEBACK=1 to see where an error comes from.
 """
 
@@ -15,48 +16,66 @@ from typing import Any
 import typer
 import typer.core
 
-from .messages import one_line
+from .messages import QUIET, VERBOSE, one_line, volume
 
 # What the operating system says of a path that was given, not of the machine.
 BAD_NAMES = (
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
     *(errno.EACCES, errno.EPERM, errno.EROFS),
 )
-# command -> module in commands/; a module may hold several commands
-COMMANDS = {
-    "sample": "sample",
-    "describe": "describe",
-    "account": "account",
-    "flops": "flops",
-    "bench": "bench",
-    "export": "export",
-    "convert": "convert",
-    "canonical": "canonical",
-    "space": "space",
-    "fit": "fit",
-    "scale": "scale",
-    "explain": "explain",
-    "study": "study",
-    "search": "search",
-    "tune": "tune",
-    "edf": "figures",
-    "plot": "figures",
-    "compare": "compare",
-    "refine": "compare",
-    "report": "report",
-    "reproduce": "reproduce",
-    "train": "train",
-    "evaluate": "evaluate",
-    "predict": "evaluate",
-    "data": "data",
-    "doctor": "doctor",
-    "quickstart": "quickstart",
+# task -> command -> module in commands/; a module may hold several commands
+TASKS = {
+    "Begin here": {
+        "quickstart": "quickstart",
+        "doctor": "doctor",
+        "reproduce": "reproduce",
+    },
+    "Design spaces and networks": {
+        "sample": "sample",
+        "describe": "describe",
+        "canonical": "canonical",
+        "space": "space",
+        "explain": "explain",
+        "fit": "fit",
+        "scale": "scale",
+    },
+    "Models and what they cost": {
+        "account": "account",
+        "flops": "flops",
+        "bench": "bench",
+        "export": "export",
+        "convert": "convert",
+    },
+    "Training": {
+        "train": "train",
+        "evaluate": "evaluate",
+        "predict": "evaluate",
+        "data": "data",
+    },
+    "Populations, search and tuning": {
+        "study": "study",
+        "search": "search",
+        "tune": "tune",
+    },
+    "Results": {
+        "edf": "figures",
+        "plot": "figures",
+        "noise": "figures",
+        "compare": "compare",
+        "refine": "compare",
+        "report": "report",
+    },
 }
+COMMANDS = {name: module for commands in TASKS.values() for name, module in commands.items()}
 HELP = """A toolkit for network design spaces: sample, account, train, compare and tune RegNets.
 
 Sizes read 4G, 400M or 4e9; a budget is a size (within 5%) or a range LO:HI. FLOPs are
 multiply-adds of one image.
 """
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 a failure that is not the input's (data check: damaged images), "
+    "2 bad input, 130 interrupted, 143 terminated: the same command goes on."
+)
 
 
 def _version(wanted: bool) -> None:
@@ -84,6 +103,7 @@ def make_app(arguments: list[str]) -> typer.Typer:
     app = typer.Typer(
         cls=_Group,
         help=HELP,
+        epilog=EXIT_CODES,
         no_args_is_help=True,
         add_completion=True,
         pretty_exceptions_enable=False,
@@ -95,6 +115,12 @@ def make_app(arguments: list[str]) -> typer.Typer:
         version: bool = typer.Option(
             False, "--version", help="Print the version.", callback=_version, is_eager=True
         ),
+        quiet: bool = typer.Option(
+            False, QUIET, help="No notes and no progress; errors alone. Also after a command."
+        ),
+        verbose: bool = typer.Option(
+            False, VERBOSE, help="Also the library's own log. Also after a command."
+        ),
     ) -> None: ...
 
     regnet_ds.__doc__ = HELP
@@ -102,11 +128,32 @@ def make_app(arguments: list[str]) -> typer.Typer:
     modules = [COMMANDS[asked]] if asked in COMMANDS else list(dict.fromkeys(COMMANDS.values()))
     for module in modules:
         import_module(f".commands.{module}", __package__).register(app)
+    _group_by_task(app)
     return app
+
+
+def _group_by_task(app: typer.Typer) -> None:
+    """Give every command the panel of its task in ``--help``, in the order of ``TASKS``."""
+    order = list(COMMANDS)
+    panels = {name: task for task, commands in TASKS.items() for name in commands}
+
+    def name_of(command: Any) -> str:
+        return command.name or command.callback.__name__
+
+    for group in (app.registered_commands, app.registered_groups):
+        group.sort(key=lambda command: order.index(name_of(command)))
+        for command in group:
+            command.rich_help_panel = panels[name_of(command)]
 
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
+    with volume(arguments) as rest:
+        return _guarded(rest)
+
+
+def _guarded(arguments: list[str]) -> int:
+    """Run one command; errors become one line and an exit code."""
     if os.environ.get("REGNET_DS_TRACEBACK"):
         return _run(arguments)
     try:

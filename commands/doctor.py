@@ -34,7 +34,7 @@ def doctor(
     format: shared.OutputFormat = shared.Format.TABLE,
     out: shared.Output = None,
 ) -> None:
-    """Show versions, devices, threads, memory and disk, and what extras are missing.
+    """Show versions, devices, memory and disk, extras that are missing, and known traps.
 
     With --calibrate it times the inference of networks of four sizes (some minutes, on an idle
     machine), fits run time to flops, activations and blocks, and keeps the fit for
@@ -51,7 +51,7 @@ def doctor(
     if calibrate:
         _calibrate(networks, resolution, classes, batch, format, out)
         return
-    rows = [*_machine(), *_packages(), *_devices()]
+    rows = [*_machine(), *_packages(), *_devices(), *_traps()]
     names = ("what", "found", "note")
     shared.emit(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)), format, out)
 
@@ -150,6 +150,21 @@ def _devices() -> list[Row]:
         names = ", ".join(map(str, found))
         rows.append((kind.upper(), names or "none", "" if found else note))
     return [("keras backend", backend(), ""), *rows]
+
+
+def _traps() -> list[Row]:
+    """Return a row a setting or package that goes wrong silently, or one that there is none."""
+    import keras
+
+    from ..search.populations.fingerprint import backend
+    from .traps import Machine, find_traps
+
+    versions = {str(one.metadata["Name"]).lower(): one.version for one in metadata.distributions()}
+    machine = Machine(
+        os.environ, versions, backend(), keras.config.image_data_format(), keras.config.floatx()
+    )
+    found = find_traps(machine)
+    return [("trap", name, note) for name, note in found.items()] or [("traps", "none", "")]
 
 
 def register(app: typer.Typer) -> None:

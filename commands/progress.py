@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 
+from ..messages import is_quiet, visible
+
 FINISHED = ("complete", "pruned", "diverged", "failed")
 Show = Callable[[str, Mapping[str, int], int], None]
 ShowStep = Callable[[int, int, float, float | None], None]
@@ -17,22 +19,28 @@ def trial_progress() -> Generator[Show]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=is_quiet())
     began = time.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TextColumn("{task.fields[rest]}"), console=console) as bar:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TextColumn("{task.fields[rest]}", markup=False), console=console
+    ) as bar:
         tasks = {}
         shown: dict[str, int] = {}
 
         def show(title: str, counts: Mapping[str, int], total: int) -> None:
             done = sum(counts[status] for status in FINISHED)
             if title not in tasks:
-                tasks[title] = bar.add_task(title, total=total, rest="")
+                tasks[title] = bar.add_task(visible(title), total=total, rest="")
                 shown[title] = done
             rest = _rest(counts, time.monotonic() - began)
             bar.update(tasks[title], completed=done, total=max(total, done), rest=rest)
             if done != shown[title] and not console.is_terminal:
-                console.print(f"{title}: {done} of {max(total, done)} {rest}", highlight=False)
+                console.print(
+                    f"{visible(title)}: {done} of {max(total, done)} {rest}",
+                    highlight=False,
+                    markup=False,
+                )
             shown[title] = done
 
         yield show
@@ -50,8 +58,8 @@ def counted(what: str) -> Generator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True, quiet=is_quiet())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
@@ -75,8 +83,8 @@ def training_progress(
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    console = Console(stderr=True, quiet=is_quiet())
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     live = console.is_terminal
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not live) as bar:
         task = bar.add_task("", total=steps)

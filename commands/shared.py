@@ -14,7 +14,7 @@ import typer
 
 from ..designspace.budget import Budget, format_size, parse_range
 from ..designspace.tables.columns import Columns, write_columns, write_text
-from ..messages import one_line, visible
+from ..messages import is_quiet, one_line, visible
 
 
 class Format(StrEnum):
@@ -67,8 +67,9 @@ def read_budget(
 
 
 def note(message: str) -> None:
-    """Print a line for the user to stderr; stdout is for data."""
-    print(one_line(message), file=sys.stderr)
+    """Print a line for the user to stderr, unless ``--quiet``; stdout is for data."""
+    if not is_quiet():
+        print(one_line(message), file=sys.stderr)
 
 
 @contextmanager

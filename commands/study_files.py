@@ -20,6 +20,10 @@ Source = Annotated[str, typer.Option("--from", help="The storage to read.")]
 Target = Annotated[str, typer.Option("--to", help="The storage to write; made if need be.")]
 
 
+USUAL = {"resolution": 224, "classes": 1000}  # of an imported trial that does not say
+NOTATIONS = (".yaml", ".json")  # of a configuration that another library reads
+
+
 @app.command("export")
 def export(
     what: Annotated[str, typer.Argument(help="A study, or one of its networks: STUDY#17.")],
@@ -39,10 +43,11 @@ def export(
     """
     from ..analysis.tables.table import load_table, to_columns
     from ..designspace import to_record
-    from ..designspace.tables.columns import require_suffix
+    from ..designspace.atomic import whole_file
+    from ..designspace.tables.columns import SUFFIXES, require_suffix
 
     if out is not None:
-        require_suffix(out)
+        require_suffix(out, SUFFIXES if library is None else NOTATIONS)
     if "#" not in what:
         if library is not None:
             raise ValueError(f"--as takes one network, {what}#NUMBER, got the study {what!r}")
@@ -50,7 +55,13 @@ def export(
         return
     spec, trial = read_trial(storage, what)
     if library is not None:
-        print(_foreign(spec, library, units_of(trial)), end="")
+        text = _foreign(spec, library, units_of(trial))
+        if out is None:
+            print(text, end="")
+        else:
+            with whole_file(out) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+            shared.note(f"wrote {out}")
         return
     units = units_of(trial)
     record = {"name": what, **to_record(spec, **units), "error": _error(trial)}
@@ -176,8 +187,8 @@ def _error(trial: FrozenTrial) -> float | None:
 
 
 def units_of(trial: FrozenTrial) -> dict[str, Any]:
-    """Return the resolution and classes that a trial was trained at."""
-    return {key: trial.user_attrs[key] for key in ("resolution", "classes")}
+    """Return the resolution and classes that a trial was trained at; 224 and 1000 if unknown."""
+    return {key: int(trial.user_attrs.get(key) or usual) for key, usual in USUAL.items()}
 
 
 def _foreign(spec: NetSpec, library: str, units: dict[str, Any]) -> str:

@@ -11,13 +11,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ..records import SCHEMA
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-QUICKLY_CHECKED = 2**26  # bytes of a SQLite file that is read through when it is opened
 KINDS = ("journal", "sqlite", "postgresql")
 
 
@@ -96,7 +95,9 @@ def open_storage(url: str | os.PathLike[str], *, create: bool = True) -> BaseSto
     if place.kind == "journal":
         return _open_journal(place)
     if place.path is not None:
-        _check_sqlite(place.path, create)
+        from .sqlite_file import check_sqlite
+
+        check_sqlite(place.path, create)
     return _open_database(place)
 
 
@@ -218,33 +219,14 @@ def _check_journal(path: Path) -> None:
         raise NotAJournal(f"{path} is not a journal: it begins with {first[:11]!r}")
 
 
-def _check_sqlite(path: Path, create: bool) -> None:
-    """Refuse a database of another program, to which Optuna would add its tables."""
-    if not path.exists():
-        return
-    import sqlite3
-
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            rows = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            tables = {str(name) for (name,) in rows}
-            checked = path.stat().st_size <= QUICKLY_CHECKED
-            whole = database.execute("PRAGMA quick_check(1)").fetchone() if checked else ("ok",)
-    except (sqlite3.Error, OSError, UnicodeError) as error:
-        raise ValueError(f"cannot open the storage {path}: {error}") from error
-    if whole != ("ok",):
-        raise ValueError(f"{path} is a damaged SQLite file: {' '.join(map(str, whole))}")
-    if "studies" not in tables and (tables or not create):
-        found = f"it has the tables {', '.join(sorted(tables)[:5])}" if tables else "it is empty"
-        raise ValueError(f"{path} is a SQLite file, but no storage of studies: {found}")
-
-
 def _open_database(place: StorageURL) -> BaseStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        if place.kind == "sqlite":
-            return RDBStorage(place.text, engine_kwargs={"connect_args": {"timeout": 20}})
+        if place.path is not None:
+            from .sqlite_file import SQLiteFile
+
+            return SQLiteFile(place.path, place.text)
         from .database import Database
 
         return Database(place.text)

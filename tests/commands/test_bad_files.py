@@ -133,3 +133,17 @@ def test_a_run_s_file_holds_no_password(tmp_path: Path, monkeypatch: pytest.Monk
     written = (run.folder / "run.json").read_text()
     assert without_passwords(url) in written
     assert "secret" not in written
+
+
+def test_a_configuration_for_another_library_goes_to_its_file(call: Call, tmp_path: Path) -> None:
+    table, journal = tmp_path / "t.csv", tmp_path / "s.journal"
+    table.write_text("depth,w0,wa,wm,group_width,error\n13,24,36.44,2.49,8,50\n")
+    assert call("study", "import", table, "--name", "s", "--storage", journal)[0] == 0
+    arguments = ("study", "export", "s#0", "--as", "timm", "--storage", journal)
+    printed = call(*arguments)[1]
+    assert "36.44" in printed
+    assert call(*arguments, "--out", tmp_path / "x.yaml")[0] == 0
+    assert (tmp_path / "x.yaml").read_text() == printed
+    code, _, err = call(*arguments, "--out", tmp_path / "x.csv")
+    assert code == 2
+    assert "expected one of .yaml, .json" in err

@@ -164,6 +164,30 @@ def test_a_search_space_of_the_users_own(storage, capsys, tmp_path):
     assert [t.user_attrs["rds:origin"] for t in trials[:3]] == ["recipe", "paper", "post"]
 
 
+def test_a_study_is_not_continued_by_mistake(study, storage, capsys):
+    assert study("-n", "2", "--epochs", "2") == 0
+    fixed = ["--storage", storage, "--trainer", f"{FAKE}:tune", "--workers", "1"]
+    tune = ["tune", "--model", "RegNetX-200MF", "--trials", "1", "--epochs", "2", *fixed]
+    assert run(tune) == 0
+    capsys.readouterr()
+
+    def said(code):
+        assert code == 2
+        return capsys.readouterr().err.splitlines()[-1]
+
+    line = said(study("-n", "2", "--epochs", "2", "--space", "anynetx-a"))
+    assert "space is 'regnetx', not 'anynetx-a'; choose another --name, or --force to" in line
+    line = said(study("-n", "2", "--epochs", "2", "--data", "mnist5k"))
+    assert "data is 'digits', not 'mnist5k', data_fingerprint is" in line
+    line = said(run([*tune, "--pruner", "median"]))
+    assert line.endswith("pruner.kind is 'hyperband', not 'median'; choose another --name")
+    line = said(run(["search", "--flops", "4M", "--name", "population", *fixed]))
+    assert line.endswith(
+        "'population' is of the kind population, not search: choose another --name"
+    )
+    assert status(storage, capsys)[0]["complete"] == 2
+
+
 def run_and_read(capsys, *arguments):
     capsys.readouterr()
     code = run([str(argument) for argument in arguments])

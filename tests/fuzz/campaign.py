@@ -34,6 +34,12 @@ class _Refuse:
             raise Reached(name)
 
 
+def refuse_heavy() -> None:
+    """Let no call import a heavy package, or start a process."""
+    sys.meta_path.insert(0, _Refuse())  # type: ignore[arg-type]
+    _no_processes()
+
+
 def _import_tensorflow() -> None:
     from regnet_ds.search.quiet import import_tensorflow
 
@@ -78,9 +84,10 @@ def main() -> None:
             sys.stdout, sys.stderr = kept
         if asked.kind == "tensors":
             _import_tensorflow()
+            _no_processes()
         else:
-            sys.meta_path.insert(0, _Refuse())  # type: ignore[arg-type]
-        _no_processes()
+            refuse_heavy()
+            sandbox.make_waiting("waiting.journal", 4)
         found = campaign(asked.kind, asked.inputs, asked.seed, Judge(pristine, outer))
         os.chdir(made)
     json.dump(found, sys.stdout, indent=1)

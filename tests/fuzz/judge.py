@@ -97,8 +97,15 @@ class Judge:
             if not named and Path(path).is_file() and SECRET.encode() in Path(path).read_bytes():
                 faults.append(f"secret written to {Path(path).name}")
         out = _option(call.arguments, "--out")
+        said = "is not written"  # of refine, where there is no narrower space
         helped = {"-h", "--help", "--version"} & {a.partition("=")[0] for a in call.arguments}
-        if ended == "0" and out is not None and not os.path.exists(out) and not helped:
+        if (
+            ended == "0"
+            and out is not None
+            and not os.path.exists(out)
+            and not helped
+            and said not in err
+        ):
             faults.append(f"success without the output {out!r}")
         return faults
 
@@ -195,7 +202,8 @@ def _said(call: Call, ended: str, out: str, err: str) -> list[str]:
 _ERROR = "regnet-ds: error: "
 # Messages that are clear without a value: of what is missing, and those that quote one.
 PLAIN = (
-    "No such option: -|Missing (argument|option) '|got |'[^']+'|SQLite|is missing|name a|no study"
+    "No such option: -|Missing (argument|option) '|got |'[^']+'|SQLite|is missing|name a"
+    "|no study|no finished"
 )
 
 

@@ -14,14 +14,20 @@ import yaml
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 SPACE = """\
+schema: 1
 name: mine
-base: regnetx
-stages: 4
+family: regnet
+block: y
+stages: [3, 4]
 parameters:
-  depth: {low: 8, high: 16}
-  w0: {low: 16, high: 64, step: 8}
+  depth: {law: uniform, low: 8, high: 16, quantum: 1}
+  w0: {law: log-uniform, low: 16, high: 64, quantum: 8}
+  wa: {law: log-uniform, low: 8, high: 64, quantum: 0.1}
+  wm: {law: uniform, low: 2, high: 3, quantum: 0.001}
+  group_width: [8, 16, 24]
+  bottleneck_ratio: 1
 constraints:
-  flops: [1e8, 4e8]
+- limited: {parameter: depth, low: 9}
 """
 TUNING = """\
 optimizer: [sgd, adamw]
@@ -99,8 +105,17 @@ def make(folder: Path) -> None:
     (run_folder / "recipe.yaml").write_text("epochs: 1\n")
 
 
+def make_waiting(storage: str, n: int) -> None:
+    """Make a study of n networks that wait; no process may be started here."""
+    from judge import run as judged
+
+    line = f"study run --flops 4M -n {n} --epochs 2 --data digits --storage {storage}"
+    if judged(line.split())[0] != "reached":
+        raise RuntimeError("the study cannot be made")
+
+
 def _tables() -> None:
-    run("sample", "--flops", "200M:400M", "-n", "12", "--out", "nets.csv")
+    run("sample", "--flops", "200M:400M", "-n", "40", "--out", "nets.csv")
     for suffix in ("json", "yaml", "parquet"):
         run("account", "nets.csv", "--out", f"nets.{suffix}")
     header, *rows = Path("nets.csv").read_text().splitlines()
