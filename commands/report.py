@@ -52,22 +52,27 @@ def report(
     groups = matched(tables, by, diverged, normalize, bins)
     facts = [facts_of_source(source, one) for source in sources for one in study or [None]]
     write_report(
-        groups, out, title=title, curves=_curves(sources, study, tables), facts=facts, seed=seed
+        groups,
+        out,
+        title=title,
+        curves=_curves(sources, study, tables, diverged),
+        facts=facts,
+        seed=seed,
     )
     shared.note(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)")
 
 
 def _curves(
-    sources: Sequence[str], studies: Sequence[str] | None, tables: Sequence[tuple[str, Any]]
+    sources: Sequence[str],
+    studies: Sequence[str] | None,
+    tables: Sequence[tuple[str, Any]],
+    diverged: bool,
 ) -> Any:
     """Return the errors by epoch, or None where a source has only final results."""
     try:
-        found = read_curves(sources, studies)
+        return read_curves(sources, studies, tables, diverged)
     except ValueError:
         return None
-    if len(tables) == 1 and "trial" in tables[0][1]:  # --where may have left only some
-        found = found[found["trial"].isin(tables[0][1]["trial"])]
-    return found
 
 
 def register(app: typer.Typer) -> None:

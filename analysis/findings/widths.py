@@ -114,7 +114,7 @@ def bottleneck_answer(group: Group) -> Answer:
     verdict = {"better": HOLDS, "worse": FAILS}.get(one.verdict, OPEN)
     best = best_interval(b, group.rows["error"].to_numpy(np.float64))
     return Answer(
-        f"The best {group.name} have no bottleneck (b = 1)",
+        f"{group.name} without a bottleneck (b = 1) are better than others",
         verdict,
         f"The mean error of the {one.n_b} models with b = 1 differs by {one.mean.value:.2f} points "
         f"({ends(one.mean)}) from that of the {one.n_a} others, and a model of theirs has the "
@@ -152,7 +152,7 @@ def group_width_answer(group: Group) -> Answer:
     parts = [(kind, pd.DataFrame(rows[rows["kind"] == kind])) for kind in ("g = 1", "g > 1")]
     one = compare(make_groups(parts), plan=False)[0]
     return Answer(
-        f"The best {group.name} have g > 1",
+        f"{group.name} with g > 1 are better than depthwise ones",
         {"better": HOLDS, "worse": FAILS}.get(one.verdict, OPEN),
         f"The mean error of the {one.n_b} models with g > 1 differs by {one.mean.value:.2f} points "
         f"({ends(one.mean)}) from that of the {one.n_a} depthwise ones.",

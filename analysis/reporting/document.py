@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from ...designspace.atomic import whole_file
 from ...designspace.tables.columns import require_suffix
-from ..figures.kinds import Options
+from ..figures.page import Options
 from ..tables.groups import Group, regime
 from .provenance import Facts, facts_of_group, join_facts, versions
 from .rows import models_table

@@ -121,17 +121,18 @@ def open_study(
     name: str,
     attributes: Mapping[str, Any],
     *,
-    force: bool = False,
+    force: bool | None = None,
     free: Sequence[str] = (),
 ) -> optuna.Study:
     """Create a study with these attributes, or return the one that has them.
 
-    Those of ``free`` (``recipe.epochs``) may differ.
+    Those of ``free`` (``recipe.epochs``) may differ. ``force`` is None where it is no choice.
 
     Raises
     ------
     ValueError
-        If there is one with other attributes, which are named, and not ``force``.
+        If there is one with other attributes, which are named, and not ``force``; or one of
+        another kind.
     """
     if not name or name != name.strip():
         raise ValueError(f"a study needs a name without blanks at its ends, got {name!r}")
@@ -145,12 +146,18 @@ def open_study(
                     study.set_user_attr(key, value)
             return study
     study = load_study(storage, name)
+    kind = study.user_attrs.get("kind")
+    if kind != attributes["kind"]:
+        raise ValueError(
+            f"study {name!r} is of the kind {kind}, not {attributes['kind']}: choose another --name"
+        )
     found = differences(study.user_attrs, attributes)
     differing = [words for words in found if words.partition(" is ")[0] not in free]
     if differing and not force:
+        ways = "choose another --name"
+        ways += "" if force is None else ", or --force to continue with these"
         raise ValueError(
-            f"study {name!r} was made with other settings: {', '.join(differing)}; "
-            "choose another name, or force it to continue with these"
+            f"study {name!r} was made with other settings: {', '.join(differing)}; {ways}"
         )
     if differing:
         _log.warning("study %s continues with other settings: %s", name, ", ".join(differing))
