@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,7 @@ def models_to_tell_apart(
     return None
 
 
+@lru_cache(maxsize=64)  # populations ask for the same sizes
 def _expected_distance(m: int) -> float:
     """Return the mean Kolmogorov distance of m draws from their law: the integral of its tail."""
     if m > _EXACT:  # P(sqrt(m) D <= x) is K(x + 1 / (6 sqrt(m))) up to O(1 / m) (Vrbik 2018)

@@ -37,6 +37,7 @@ from .narrowing import FEWEST, Step, find_gains, find_simplifications, keeps
 
 PERMUTATIONS = 499
 FOLDS = 5
+_SLACK = 1e-6  # of numbers written as text
 STAGE_COLUMNS = {
     "depth": "stage_depths",
     "width": "stage_widths",
@@ -112,7 +113,8 @@ def refine(
     Raises
     ------
     ValueError
-        If there are fewer than 20 models, or no parameter of the space is in the table.
+        If there are fewer than 20 models, no parameter of the space is in the table, or models
+        lie outside the space.
     """
     if cells is not None:
         rows, cells = _in_company(rows, cells)
@@ -123,6 +125,7 @@ def refine(
     if not columns:
         names = ", ".join(p.name for p in space.parameters)
         raise ValueError(f"the table has no column of a parameter of {space.name}: {names}")
+    _require_within(columns, space)
     generator = np.random.default_rng(rng)
     steps = find_gains(columns, errors, space, generator, permutations, cells)
     unseen = _unseen(columns, errors, space, generator, permutations, cells) if steps else None
@@ -161,6 +164,23 @@ def _columns(rows: pd.DataFrame, space: DesignSpace) -> dict[str, Floats]:
             if np.isfinite(values).all():
                 found[parameter.name] = values
     return found
+
+
+def _require_within(columns: Mapping[str, Floats], space: DesignSpace) -> None:
+    """Raise ValueError if the rows were not drawn from a RegNet space.
+
+    Widths of an AnyNet are those after the adjustment to groups, which may leave the ranges.
+    """
+    for name in ("depth", "w0", "wa", "wm") if space.family == "regnet" else ():
+        if name not in columns:
+            continue
+        grid, values = space.parameter(name).law.values, columns[name]
+        low, high = float(values.min()), float(values.max())
+        if low < grid[0] - _SLACK or high > grid[-1] + _SLACK:
+            raise ValueError(
+                f"the models are not of {space.name}: their {name} is {low:g} to {high:g}, that of"
+                f" the space {grid[0]:g} to {grid[-1]:g}"
+            )
 
 
 def _in_company(rows: pd.DataFrame, cells: Ints) -> tuple[pd.DataFrame, Ints]:
