@@ -62,7 +62,7 @@ TASKS = {
         "plot": "figures",
         "noise": "figures",
         "compare": "compare",
-        "refine": "compare",
+        "refine": "refine",
         "report": "report",
     },
 }

@@ -83,12 +83,15 @@ def draw_spread(axes: Axes, records: Sequence[LetterValues]) -> Axes:
     import seaborn as sns  # takes seconds, so here alone
 
     places = [str(i) for i in range(len(records))]
-    for i, record in enumerate(records):
+    for k in sorted({record.shares.size for record in records}):
+        # One call for all populations of as many boxes: a call takes a tenth of a second.
+        shown = {i: r for i, r in zip(places, records, strict=True) if r.shares.size == k}
+        errors = np.concatenate([r.errors for r in shown.values()])
         sns.boxenplot(
-            x=record.errors,
-            y=[str(i)] * record.errors.size,
+            x=errors,
+            y=np.repeat([*shown], [r.errors.size for r in shown.values()]),
             order=places,
-            k_depth=record.shares.size,
+            k_depth=k,
             width=0.7,
             width_method="exponential",
             color=BLUE,
@@ -98,10 +101,11 @@ def draw_spread(axes: Axes, records: Sequence[LetterValues]) -> Axes:
                 "s": 6,
                 "linewidths": 0.5,
                 "edgecolor": GREY,
-                "rasterized": record.errors.size > MANY,
+                "rasterized": errors.size > MANY,
             },
             ax=axes,
         )
+    for i, record in enumerate(records):
         if record.mean is not None:
             ends = [record.mean.low, record.mean.high]
             axes.plot(ends, [i, i], color=BLACK, linewidth=1.1, zorder=4)

@@ -1,4 +1,4 @@
-"""Widths of good models: on a quantised line (DDS section 3.3), and wm, b, g (section 4)."""
+"""Good models: widths on a quantised line (DDS section 3.3); wm, b, g and depth (section 4)."""
 
 from __future__ import annotations
 
@@ -142,6 +142,19 @@ def wm_answer(group: Group) -> Answer:
         f"of {wm.min():.2f} to {wm.max():.2f} sampled; the best of {found.k} models has wm from "
         f"{found.low:.2f} to {found.high:.2f} in 95% of draws. Spearman's correlation of wm with "
         f"the error is {matters.value:.2f} ({ends(matters)}).",
+    )
+
+
+def depth_answer(group: Group) -> Answer:
+    """Return whether errors fall with depth, as they do in DDS up to about 20 blocks."""
+    depth, errors = column_of(group.rows, "depth"), group.rows["error"].to_numpy(np.float64)
+    rho, best = rank_correlation(depth, errors), best_interval(depth, errors)
+    return Answer(
+        f"The error of {group.name} falls with depth (DDS: up to about 20 blocks)",
+        above(Interval(-rho.value, -rho.high, -rho.low)),
+        f"Spearman's correlation of depth with the error is {rho.value:.2f} ({ends(rho)}) over "
+        f"{depth.min():.0f} to {depth.max():.0f} blocks; the most likely best depth is "
+        f"{best.value:.0f} ({ends(best, 0)} over resampled populations).",
     )
 
 

@@ -26,7 +26,6 @@ MOST_ROWS = 150  # of the numbers of a figure
 MOST_PAIRS = 6  # populations that are compared in pairs
 MOST_SINGLE = 4  # populations with figures of their own
 BROAD = 5.5  # inches from which a figure takes the width of the page
-LARGE = 2_000  # models from which the KS curve, which is simulated, is left out
 _TITLES = {
     "edf": "Error distributions",
     "spread": "Letter values of the errors",
@@ -129,8 +128,6 @@ def _wanted(groups: Sequence[Group]) -> Iterator[tuple[str, str, list[Group]]]:
         if kind in ("trend", "spread") and not many:
             continue
         if kind == "noise" and not all(g.repeated and g.weights is None for g in everything):
-            continue
-        if kind == "ks" and max(len(g.rows) for g in everything) > LARGE:
             continue
         if not KINDS[kind].single:
             yield kind, title, everything

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from optuna.storages import BaseStorage
 
 from ...analysis.records import SCHEMA
 from ...analysis.storages.storage import batch, exclusive, load_study, parse_url
+from ...designspace.atomic import as_file_name
 from ..learning.hardware import require_multiple
 from ..queue.tasks import EVERY, FOLDER
 from .fingerprint import environment
@@ -105,7 +105,7 @@ def keep_checkpoints(study: optuna.Study, place: str = "", seconds: float | None
     each is beside the storage's file, or in the folder in which the worker was started.
     """
     if place:
-        study.set_user_attr(FOLDER, f"{place.rstrip('/')}/{_as_file(study.study_name)}")
+        study.set_user_attr(FOLDER, f"{place.rstrip('/')}/{as_file_name(study.study_name)}")
     if seconds is not None:
         study.set_user_attr(EVERY, seconds)
 
@@ -195,11 +195,7 @@ def run_folder(url: str, name: str) -> Path:
     """Return the folder of a study's logs and tracebacks: beside the file of its storage."""
     path = parse_url(url).path
     parent = path.with_name(path.name + ".runs") if path else Path("regnet-ds.runs")
-    return parent / _as_file(name)
-
-
-def _as_file(name: str) -> str:
-    return re.sub(r"[^\w.+-]+", "-", name)
+    return parent / as_file_name(name)
 
 
 def plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from regnet_ds.analysis.storages.storage import load_study, open_storage
 from regnet_ds.cli import run
+from regnet_ds.search.recipes.recipe_files import read_recipe_file
 
 FAKE = Path(__file__).parents[1] / "search" / "fake_trainer.py"
 
@@ -99,7 +100,7 @@ def test_status_of_nothing(storage, capsys):
     assert "holds no study" in capsys.readouterr().err
 
 
-def test_tuned_recipes_reach_the_canonical_configurations(storage, capsys):
+def test_tuned_recipes_reach_the_canonical_configurations(storage, capsys, tmp_path):
     models = ["--model", "regnetx_004", "--model", "RegNetX-200MF"]
     fixed = ["--storage", storage, "--trainer", f"{FAKE}:tune", "--epochs", "2"]
     assert run(["tune", *models, *fixed, "--trials", "3", "--batch", "2", "--format", "json"]) == 0
@@ -115,6 +116,9 @@ def test_tuned_recipes_reach_the_canonical_configurations(storage, capsys):
     assert made["RegNetX-200MF"]["recipe"]["lr"] == small["lr"]
     assert made["RegNetX-200MF"]["tuned"]["base"] == "short, epochs=2"
     assert "tuned" not in made["RegNetX-4.0GF"]
+    assert run([*command[:-2], "RegNetX-200MF", "--out", str(tmp_path / "tuned")]) == 0
+    read = read_recipe_file(tmp_path / "tuned" / "RegNetX-200MF.yaml")
+    assert (read.lr, read.epochs) == (small["lr"], 2)
 
 
 @pytest.mark.parametrize(
