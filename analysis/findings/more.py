@@ -34,7 +34,7 @@ def more_answers(table: pd.DataFrame, margin: float) -> dict[str, list[Answer]]:
     studies = table["study"].astype(str)
     maps = cast(pd.DataFrame, table[studies.str.startswith(MAPS)])
     steps = ladder_steps(ladder_groups(maps), margin) if len(maps) else ()
-    on_maps = {"AnyNetX E on larger maps": [step.answer() for step in steps]} if steps else {}
+    on_maps = {"The ladder on larger maps": [step.answer() for step in steps]} if steps else {}
     return {
         **on_maps,
         "Scaling": scaling_answers(table, margin),

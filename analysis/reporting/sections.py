@@ -15,7 +15,7 @@ from ..comparison import FEWEST, compare, comparison_columns, sentence
 from ..figures.forest import comparison_figure
 from ..figures.kinds import KINDS, draw_kind
 from ..figures.networks import title_of_row
-from ..figures.page import Options, Page
+from ..figures.page import Columns, Options, Page
 from ..intervals import mean_interval
 from ..tables.groups import Group, summary
 from ..tables.table import say_exclusions
@@ -66,6 +66,7 @@ class Gallery:
     figures: tuple[Drawn, ...]
     absent: tuple[tuple[str, str], ...]
     findings: tuple[str, ...]
+    numbers: tuple[tuple[str, Columns], ...]  # of each figure, by its title; all of them
 
 
 def draw_all(groups: Sequence[Group], options: Options) -> Gallery:
@@ -73,6 +74,7 @@ def draw_all(groups: Sequence[Group], options: Options) -> Gallery:
     figures: list[Drawn] = []
     absent: list[tuple[str, str]] = []
     findings: list[str] = []
+    numbers: list[tuple[str, Columns]] = []
     for kind, title, shown in _wanted(groups):
         try:
             if kind == "compare":
@@ -86,9 +88,25 @@ def draw_all(groups: Sequence[Group], options: Options) -> Gallery:
                 of = f"{shown[0].name}: " if len(groups) > 1 else ""
                 findings.append(f"{of}{page.text}")
             figures.append(_drawn(f"figure-{len(figures) + 1}", kind, title, page))
+            numbers.append((title, page.numbers))
         except ValueError as error:
             absent.append((title, str(error)))
-    return Gallery(tuple(figures), tuple(absent), tuple(findings))
+    return Gallery(tuple(figures), tuple(absent), tuple(findings), tuple(numbers))
+
+
+def numbers_of_figures(gallery: Gallery) -> Columns:
+    """Return the numbers of all figures as one table: a column ``figure`` and all their own.
+
+    A cell is None where a figure has no such column.
+    """
+    heads = dict.fromkeys(head for _, columns in gallery.numbers for head in columns)
+    found: Columns = {"figure": [], **{head: [] for head in heads}}
+    for title, columns in gallery.numbers:
+        n = len(next(iter(columns.values()), []))
+        found["figure"] += [title] * n
+        for head in heads:
+            found[head] += columns.get(head, [None] * n)
+    return found
 
 
 def sentences(groups: Sequence[Group]) -> list[str]:

@@ -30,7 +30,7 @@ from ..queue.tasks import DEFAULT_TRAINER
 from .ladder import FLOPS, Ladder, OnProgress, draw
 
 MAPS = "maps"
-MAPS_SPACES = ("anynetx-d", "anynetx-e")  # the step of the ladder that fails on the smaller ones
+MAPS_SPACES = ("anynetx-c", "anynetx-d", "anynetx-e", "regnetx-dds")
 MAPS_STRIDES = (1, 2, 2, 2)  # maps of 16, 8, 4, 2 pixels: the last stage sees more than one
 # FMS: the fast compound scaling (without resolution, which the data fix), depth or width alone.
 FORMS = ("d1_w8_g8", "d", "w")
@@ -50,7 +50,7 @@ SIZES = {"small": (7.6e5, 8.4e5), "large": (5.7e6, 6.3e6)}  # multiply-adds of a
 
 
 def maps(n: int, seed: int = 0) -> Ladder:
-    """Return AnyNetX D and E on maps of twice the side."""
+    """Return the upper rungs of the ladder on maps of twice the side."""
     return Ladder(n, seed, name=MAPS, spaces=MAPS_SPACES, strides=MAPS_STRIDES)
 
 
