@@ -60,8 +60,9 @@ TASKS = {
     "Results": {
         "edf": "figures",
         "plot": "figures",
+        "noise": "figures",
         "compare": "compare",
-        "refine": "compare",
+        "refine": "refine",
         "report": "report",
     },
 }

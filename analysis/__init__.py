@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from .examples import load_example
     from .figures.complexity import Front, draw_buckets, draw_front
     from .figures.forest import comparison_figure, draw_differences
-    from .figures.kinds import KINDS, Options, Page, draw_kind
+    from .figures.heat_map import draw_correlations
+    from .figures.kinds import KINDS, draw_kind
     from .figures.networks import BlockWidths, best_block_widths, draw_block_widths
+    from .figures.page import Options, Page
     from .figures.parameters import (
         RankMap,
         Trend,
@@ -31,14 +33,18 @@ if TYPE_CHECKING:
         rank_map,
     )
     from .figures.searches import draw_ks_curve, draw_search
+    from .figures.seeds import draw_seed_noise
+    from .figures.spread import LetterValues, draw_spread
     from .figures.training import Curves, best_and_worst, draw_curves
     from .importance import Importance, importances, rank_correlation
     from .intervals import Interval, difference, expected_best, mean_interval, median_interval
     from .matching import Matching, match
     from .metrics import METRICS, Metric, metric
+    from .noise import Noise, Repeated
     from .planning import KSCurve, ks_curve, models_for_band, models_to_tell_apart
     from .plots import draw_edf, draw_edfs, draw_range, edf_figure, ranges_figure
     from .ranges import ParameterRange, parameter_ranges
+    from .rank_correlations import Correlations, correlations
     from .refinement import Refinement, Step, refine
     from .reporting.document import render_report, write_report
     from .reporting.provenance import facts_of_source
@@ -95,16 +101,19 @@ _HOMES = {
         "comparison_figure",
         "draw_differences",
     ),
+    "figures.heat_map": ("draw_correlations",),
     "figures.kinds": (
         "KINDS",
-        "Options",
-        "Page",
         "draw_kind",
     ),
     "figures.networks": (
         "BlockWidths",
         "best_block_widths",
         "draw_block_widths",
+    ),
+    "figures.page": (
+        "Options",
+        "Page",
     ),
     "figures.parameters": (
         "RankMap",
@@ -117,6 +126,11 @@ _HOMES = {
     "figures.searches": (
         "draw_ks_curve",
         "draw_search",
+    ),
+    "figures.seeds": ("draw_seed_noise",),
+    "figures.spread": (
+        "LetterValues",
+        "draw_spread",
     ),
     "figures.training": (
         "Curves",
@@ -150,6 +164,10 @@ _HOMES = {
         "Metric",
         "metric",
     ),
+    "noise": (
+        "Noise",
+        "Repeated",
+    ),
     "planning": (
         "KSCurve",
         "ks_curve",
@@ -166,6 +184,10 @@ _HOMES = {
     "ranges": (
         "ParameterRange",
         "parameter_ranges",
+    ),
+    "rank_correlations": (
+        "Correlations",
+        "correlations",
     ),
     "refinement": (
         "Refinement",
@@ -209,12 +231,15 @@ __all__ = [
     "compare",
     "Comparison",
     "comparison_figure",
+    "correlations",
+    "Correlations",
     "Curves",
     "difference",
     "Dominance",
     "dominance",
     "draw_block_widths",
     "draw_buckets",
+    "draw_correlations",
     "draw_curves",
     "draw_differences",
     "draw_edf",
@@ -226,6 +251,8 @@ __all__ = [
     "draw_range",
     "draw_rank_map",
     "draw_search",
+    "draw_seed_noise",
+    "draw_spread",
     "draw_trend",
     "EDF",
     "edf",
@@ -247,6 +274,7 @@ __all__ = [
     "ks_curve",
     "KSCurve",
     "learning_curves",
+    "LetterValues",
     "load_example",
     "load_table",
     "make_buckets",
@@ -261,6 +289,7 @@ __all__ = [
     "METRICS",
     "models_for_band",
     "models_to_tell_apart",
+    "Noise",
     "Options",
     "Page",
     "parameter_ranges",
@@ -273,6 +302,7 @@ __all__ = [
     "refine",
     "Refinement",
     "render_report",
+    "Repeated",
     "save_figure",
     "search_curve",
     "SearchCurve",

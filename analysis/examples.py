@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 EXAMPLES = {
     "imagenet": "imagenet.csv",
     "ladder": "ladder.parquet",
+    "ladder-more": "ladder-more.parquet",
 }
 PREFIX = "example:"  # of a source: example:imagenet
 
@@ -26,7 +27,8 @@ def load_example(name: str = "imagenet") -> pd.DataFrame:
 
     ``ladder``: networks of AnyNetX A to E and RegNetX, trained by ``regnet-ds reproduce ladder``
     on MNIST, one budget and one short recipe (columns ``space``, ``curve``: the error after each
-    epoch, ``seed``, ``recipe``, ``seconds``).
+    epoch, ``seed``, ``recipe``, ``seconds``). ``ladder-more``: those of
+    ``reproduce more``, a ``study`` each.
 
     Raises
     ------

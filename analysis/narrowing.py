@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from ..designspace import DesignSpace
-from ..designspace.arrays import Bools, Floats
+from ..designspace.arrays import Bools, Floats, Ints
 from ..designspace.constraints import (
     Constraint,
     fixed,
@@ -67,8 +67,11 @@ def find_gains(
     space: DesignSpace,
     rng: np.random.Generator,
     permutations: int,
+    cells: Ints | None = None,
 ) -> list[Step]:
     """Return the ranges and orders that the errors support, corrected by Holm.
+
+    Errors are exchanged within ``cells`` (bins of a complexity), or among all models.
 
     A budget ties parameters together, so that one that does nothing goes with one that does: a
     step must also help among the models that the stronger steps keep.
@@ -79,7 +82,7 @@ def find_gains(
         step
         for name, values in columns.items()
         if values.ndim == 1 or len(space.parameter(name).laws) == 1
-        for step in [_range(name, values, errors, space, rng, permutations)]
+        for step in [_range(name, values, errors, space, (rng, permutations, cells))]
         if step is not None
     ]
     orders = [
@@ -149,8 +152,7 @@ def _range(
     values: Floats,
     errors: Floats,
     space: DesignSpace,
-    rng: np.random.Generator,
-    permutations: int,
+    exchange: tuple[np.random.Generator, int, Ints | None],
 ) -> Step | None:
     """Return the good range as a step, with the p-value of choosing and testing it."""
     spread = _as_ranges(values)
@@ -158,7 +160,7 @@ def _range(
     grid = space.parameter(name).law.values
     if statistic <= 0 or (low <= grid[0] and high >= grid[-1]):
         return None
-    p = _permutation_p(spread, errors, statistic, rng, permutations)
+    p = _permutation_p(spread, errors, statistic, *exchange)
     inside = _within(values, low, high)
     difference = errors[inside].mean() - errors[~inside].mean()
     constraint = fixed(name, low) if low == high else limited(name, low=low, high=high)
@@ -184,6 +186,7 @@ def _permutation_p(
     statistic: float,
     rng: np.random.Generator,
     permutations: int,
+    cells: Ints | None,
 ) -> float:
     """Return the p-value of choosing a range and testing it, by exchanging the errors.
 
@@ -191,10 +194,19 @@ def _permutation_p(
     """
     exceeding = 0
     for done in range(1, permutations + 1):
-        exceeding += _inside_out(spread, rng.permutation(errors))[2] >= statistic
+        exceeding += _inside_out(spread, _exchanged(errors, cells, rng))[2] >= statistic
         if exceeding > LEVEL * (1 + permutations):
             return (1 + exceeding) / (1 + done)
     return (1 + exceeding) / (1 + permutations)
+
+
+def _exchanged(errors: Floats, cells: Ints | None, rng: np.random.Generator) -> Floats:
+    """Return the errors in a random order, within each cell where there are cells."""
+    if cells is None:
+        return rng.permutation(errors)
+    mixed = np.empty_like(errors)
+    mixed[np.argsort(cells, kind="stable")] = errors[np.lexsort((rng.random(errors.size), cells))]
+    return mixed
 
 
 def _as_ranges(values: Floats) -> Floats:

@@ -12,7 +12,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from ..designspace.arrays import Floats
 from .distribution import finite_column
+from .intervals import CONFIDENCE, Interval
+
+
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """A network that was trained with several seeds: its name, and the error of each training."""
+
+    name: str
+    errors: Floats
 
 
 @dataclass(frozen=True)
@@ -20,13 +32,22 @@ class Noise:
     """Standard deviations of errors, in percentage points.
 
     ``over_models`` is that of the models (one seed each), ``over_seeds`` the pooled one of the
-    models that were trained with several seeds.
+    models that were trained with several seeds, with ``freedom`` degrees of freedom.
     """
 
     over_models: float
     over_seeds: float
     n_models: int
     n_repeated: int
+    freedom: int
+
+    def interval(self, confidence: float = CONFIDENCE) -> Interval:
+        """Return the deviation over seeds with its interval (chi-squared: normal errors)."""
+        from scipy.stats import chi2
+
+        tails = np.array([1 + confidence, 1 - confidence]) / 2
+        low, high = self.over_seeds * np.sqrt(self.freedom / chi2.ppf(tails, self.freedom))
+        return Interval(self.over_seeds, float(low), float(high), confidence)
 
     @property
     def ratio(self) -> float:
@@ -58,4 +79,4 @@ def noise(errors: Sequence[float], repeats: Mapping[int, Sequence[float]]) -> No
     freedom = sum(len(group) - 1 for group in groups)
     pooled = sum(float(group.var(ddof=1)) * (len(group) - 1) for group in groups) / freedom
     over_models = float(finite_column(errors, "error").std(ddof=1))
-    return Noise(over_models, math.sqrt(pooled), len(errors), len(groups))
+    return Noise(over_models, math.sqrt(pooled), len(errors), len(groups), freedom)

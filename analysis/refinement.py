@@ -16,23 +16,28 @@ models that the stronger ones keep (a budget ties parameters together). The pred
 measured on models that the proposal has not seen: the steps are found on four fifths and judged on
 the rest, in turn. The conditional law of a population within the proposed space is that space's own
 law, so the models that lie within, weighted alike, stand for it.
+
+With ``cells``, bins of a complexity, errors are taken from the mean of their bin and exchanged
+within it, so that no step is proposed because the models that it keeps are larger.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from ..designspace import DesignSpace
-from ..designspace.arrays import Bools, Floats
+from ..designspace.arrays import Bools, Floats, Ints
 from .intervals import Interval, mean_interval
 from .narrowing import FEWEST, Step, find_gains, find_simplifications, keeps
 
 PERMUTATIONS = 499
 FOLDS = 5
+_SLACK = 1e-6  # of numbers written as text
 STAGE_COLUMNS = {
     "depth": "stage_depths",
     "width": "stage_widths",
@@ -58,6 +63,10 @@ class Refinement:
         points: negative is better. None without a step that claims a gain.
     n : int
         Models in the population.
+    errors : (n,) float array
+        Their errors, in percent; with cells, at the complexity of the mean.
+    unseen : (n,) bool array or None
+        The models that proposals made without them would keep, of which the gain is.
     """
 
     base: DesignSpace
@@ -66,6 +75,8 @@ class Refinement:
     kept: Bools
     gain: Interval | None
     n: int
+    errors: Floats
+    unseen: Bools | None = None
 
     @property
     def gains(self) -> tuple[Step, ...]:
@@ -80,6 +91,7 @@ def refine(
     rng: np.random.Generator | int = 0,
     permutations: int = PERMUTATIONS,
     simplify: bool = True,
+    cells: Ints | None = None,
 ) -> Refinement:
     """Return the narrowed space that a population supports.
 
@@ -94,24 +106,32 @@ def refine(
         Of the tests of ranges; 40 for each test that is corrected for, at least.
     simplify
         Whether parameters that do not matter are shared between stages.
+    cells
+        (n,) the cell of a complexity that each model is in (`match_groups`); models of cell -1,
+        or alone in theirs, are left out. None compares all with all.
 
     Raises
     ------
     ValueError
-        If there are fewer than 20 models, or no parameter of the space is in the table.
+        If there are fewer than 20 models, no parameter of the space is in the table, or models
+        lie outside the space.
     """
-    errors = rows["error"].to_numpy(np.float64)
+    if cells is not None:
+        rows, cells = _in_company(rows, cells)
+    errors = _at_equal_complexity(rows["error"].to_numpy(np.float64), cells)
     if errors.size < FEWEST:
         raise ValueError(f"refining needs at least {FEWEST} models, got {errors.size}")
     columns = _columns(rows, space)
     if not columns:
         names = ", ".join(p.name for p in space.parameters)
         raise ValueError(f"the table has no column of a parameter of {space.name}: {names}")
+    _require_within(columns, space)
     generator = np.random.default_rng(rng)
-    steps = find_gains(columns, errors, space, generator, permutations)
-    gain = _held_out_gain(columns, errors, space, generator, permutations) if steps else None
+    steps = find_gains(columns, errors, space, generator, permutations, cells)
+    unseen = _unseen(columns, errors, space, generator, permutations, cells) if steps else None
+    gain = None if unseen is None else _gain(errors, unseen)
     if gain is None or gain.high >= 0:
-        steps, gain = [], None  # what does not hold on unseen models is not proposed
+        steps, gain, unseen = [], None, None  # what does not hold on unseen models is not proposed
     kept = keeps(columns, steps, errors.size)
     if simplify:
         steps = [
@@ -123,7 +143,7 @@ def refine(
         narrowed = narrowed & step.constraint
     if steps:
         narrowed = narrowed.named(f"{space.name}-refined", f"refined from {space.name}")
-    return Refinement(space, narrowed, tuple(steps), kept, gain, errors.size)
+    return Refinement(space, narrowed, tuple(steps), kept, gain, errors.size, errors, unseen)
 
 
 def _columns(rows: pd.DataFrame, space: DesignSpace) -> dict[str, Floats]:
@@ -146,29 +166,67 @@ def _columns(rows: pd.DataFrame, space: DesignSpace) -> dict[str, Floats]:
     return found
 
 
-def _held_out_gain(
+def _require_within(columns: Mapping[str, Floats], space: DesignSpace) -> None:
+    """Raise ValueError if the rows were not drawn from a RegNet space.
+
+    Widths of an AnyNet are those after the adjustment to groups, which may leave the ranges.
+    """
+    for name in ("depth", "w0", "wa", "wm") if space.family == "regnet" else ():
+        if name not in columns:
+            continue
+        grid, values = space.parameter(name).law.values, columns[name]
+        low, high = float(values.min()), float(values.max())
+        if low < grid[0] - _SLACK or high > grid[-1] + _SLACK:
+            raise ValueError(
+                f"the models are not of {space.name}: their {name} is {low:g} to {high:g}, that of"
+                f" the space {grid[0]:g} to {grid[-1]:g}"
+            )
+
+
+def _in_company(rows: pd.DataFrame, cells: Ints) -> tuple[pd.DataFrame, Ints]:
+    """Return the rows whose cell holds others too, with their cells."""
+    _, which, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    shared = (cells >= 0) & (counts[which] > 1)
+    return cast(pd.DataFrame, rows[shared]), cells[shared]
+
+
+def _at_equal_complexity(errors: Floats, cells: Ints | None) -> Floats:
+    """Return the errors, each cell's mean moved to the mean of all."""
+    if cells is None or not errors.size:
+        return errors
+    _, which, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    means = np.bincount(which, weights=errors) / counts
+    return errors - means[which] + errors.mean()
+
+
+def _unseen(
     columns: Mapping[str, Floats],
     errors: Floats,
     space: DesignSpace,
     rng: np.random.Generator,
     permutations: int,
-) -> Interval | None:
-    """Return the mean error within the proposal minus that of all, on models it has not seen."""
+    cells: Ints | None,
+) -> Bools:
+    """Return the models that steps found on the other folds keep."""
     fold = rng.permutation(errors.size) % FOLDS
     kept = np.zeros(errors.size, dtype=np.bool_)
     for k in range(FOLDS):
         seen = fold != k
         part = {name: values[seen] for name, values in columns.items()}
-        steps = find_gains(part, errors[seen], space, rng, permutations)
+        among = None if cells is None else cells[seen]
+        steps = find_gains(part, errors[seen], space, rng, permutations, among)
         kept[~seen] = keeps(
             {name: values[~seen] for name, values in columns.items()}, steps, int((~seen).sum())
         )
-    if kept.sum() < 2 or kept.all():
+    return kept
+
+
+def _gain(errors: Floats, kept: Bools) -> Interval | None:
+    """Return the mean error of the models kept minus that of all, or None if nearly all are."""
+    if kept.sum() < 2 or (~kept).sum() < 2:
         return None
     # mean(kept) - mean(all) = share outside x (mean(kept) - mean(outside)).
     outside = 1 - kept.mean()
-    if (~kept).sum() < 2:
-        return None
     inner, outer = mean_interval(errors[kept]), mean_interval(errors[~kept])
     value = inner.value - outer.value
     half = float(np.hypot(inner.high - inner.value, outer.high - outer.value))

@@ -4,7 +4,9 @@ RegNetX-200MF on digits or mnist5k at 32 px, without augmentation, by this packa
 PyTorch with the same recipe (SGD with Nesterov, coupled decay, cosine by epoch, precise batch
 norm at the end) and the same start (the last batch norm of a block at 0, timm's default, which
 decides most in so short a training: --plain starts both at 1), several seeds; and
-scikit-learn's support vector machine on the same split.
+scikit-learn's support vector machine on the same split. timm draws the kernels of a grouped
+convolution with a variance larger by the number of groups; --pycls-start draws them as pycls does
+and we do.
 Prints test errors in percent.
 
 Run: python benchmarks/baselines.py PYTHON_WITH_TIMM [--data digits] [--epochs 20] [--plain]
@@ -18,6 +20,7 @@ import os
 import statistics
 import subprocess
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +31,20 @@ MODEL, TWIN = "RegNetX-200MF", "regnetx_002"
 PEER = """
 import json, math, sys
 import numpy as np, timm, torch
-path, recipe, name, seeds = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+path, recipe, name, seeds = sys.argv[1], *map(json.loads, sys.argv[2:5])
+zero_last, pycls_start = map(json.loads, sys.argv[5:7])
 torch.set_num_threads(1)
 with np.load(path) as file:
     parts = {key: torch.from_numpy(file[key]) for key in file.files}
 x, y = parts["train_x"].permute(0, 3, 1, 2).contiguous(), parts["train_y"]
 n, size = len(x), recipe["batch_size"]
-for seed in range(seeds):
+for seed in seeds:
     torch.manual_seed(seed)
-    model = timm.create_model(name, num_classes=10,
-                              zero_init_last=bool(sys.argv[5]))
+    model = timm.create_model(name, num_classes=10, zero_init_last=zero_last)
+    for layer in model.modules():
+        if pycls_start and isinstance(layer, torch.nn.Conv2d):
+            outputs = math.prod(layer.kernel_size) * layer.out_channels
+            torch.nn.init.normal_(layer.weight, std=math.sqrt(2 / outputs))
     optimizer = torch.optim.SGD(model.parameters(), recipe["lr"], recipe["momentum"],
                                 nesterov=True, weight_decay=recipe["weight_decay"])
     for epoch in range(recipe["epochs"]):
@@ -64,14 +71,14 @@ for seed in range(seeds):
 """
 
 
-def ours(data: Any, recipe: Any, seeds: int, plain: bool) -> list[float]:
+def ours(data: Any, recipe: Any, seeds: Sequence[int], plain: bool) -> list[float]:
     """Return test errors of this package."""
     from regnet_ds.regnet import build, canonical
     from regnet_ds.search import evaluate, train
     from regnet_ds.search.learning.fine_tuning import Start
 
     spec, errors = canonical(MODEL), []
-    for seed in range(seeds):
+    for seed in seeds:
         model = build(
             spec,
             input_shape=(*data.image_size, 3),
@@ -85,7 +92,9 @@ def ours(data: Any, recipe: Any, seeds: int, plain: bool) -> list[float]:
     return errors
 
 
-def peers(data: Any, recipe: Any, seeds: int, plain: bool, python: str) -> list[float]:
+def peers(
+    data: Any, recipe: Any, seeds: Sequence[int], plain: bool, python: str, pycls: bool
+) -> list[float]:
     """Return test errors of timm's twin."""
     from regnet_ds.search.data.batches import normalise
 
@@ -96,8 +105,8 @@ def peers(data: Any, recipe: Any, seeds: int, plain: bool, python: str) -> list[
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "parts.npz"
         np.savez(path, **parts)
-        program = [python, "-c", PEER, str(path), json.dumps(recipe.to_dict()), TWIN, str(seeds)]
-        program.append("" if plain else "zero")
+        options = (recipe.to_dict(), TWIN, list(seeds), not plain, pycls)
+        program = [python, "-c", PEER, str(path), *map(json.dumps, options)]
         done = subprocess.run(program, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)
@@ -123,17 +132,22 @@ def main() -> None:
     parser.add_argument("python")
     parser.add_argument("--data", default="digits")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--plain", action="store_true", help="batch norms start at 1")
+    parser.add_argument("--pycls-start", action="store_true", help="timm's kernels as pycls's")
+    parser.add_argument("--only", choices=("svm", "timm", "ours"), help="one of the three")
     args = parser.parse_args()
+    wanted = (args.only,) if args.only else ("svm", "timm", "ours")
     data = load_dataset(args.data)
     bare = {"area_factor": 1.0, "flip": False, "pca_std": 0.0}
     recipe = Recipe(epochs=args.epochs, batch_size=64, lr=0.05, **bare)
-    print(f"{args.data}: support vector machine {classical(data):.2f}%", flush=True)
-    for name, errors in (
-        ("timm", peers(data, recipe, args.seeds, args.plain, args.python)),
-        ("ours", ours(data, recipe, args.seeds, args.plain)),
-    ):
+    trainings: dict[str, Callable[[], list[float]]] = {
+        "svm": lambda: [classical(data)],
+        "timm": lambda: peers(data, recipe, args.seeds, args.plain, args.python, args.pycls_start),
+        "ours": lambda: ours(data, recipe, args.seeds, args.plain),
+    }
+    for name in wanted:
+        errors = trainings[name]()
         spread = statistics.stdev(errors) if len(errors) > 1 else 0.0
         listed = ", ".join(f"{error:.2f}" for error in errors)
         print(f"{name}: {statistics.mean(errors):.2f}% +- {spread:.2f} ({listed})", flush=True)

@@ -25,7 +25,7 @@ def contest(model: str, args: argparse.Namespace) -> None:
     slow = [Setting(name, model, 224, args.slow_batch, args.slow_threads) for name in args.slow]
     for setting in available(slow):
         print(f"  {setting} at batch {args.slow_batch}:")
-        ours.rates.clear()
+        ours.forget()
         peer = Trainer(setting)
         interleave([ours, peer], args.slow_runs, 1)
         report(ours, [peer])

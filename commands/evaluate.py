@@ -102,8 +102,9 @@ def _open(folder: Path) -> Run:
 
 
 def _model(run: Run) -> Any:
-    from .saved_model import load_saved
+    from .saved_model import load_saved, require_archive
 
+    require_archive(run.model)
     return load_saved(run.model)
 
 

@@ -97,11 +97,12 @@ def plot(
 ) -> None:
     """Draw a figure of results, and print its numbers.
 
-    edf: error distributions. scatter (or ranges): error against every parameter, with the range
-    of its best value. map: ranks over two parameters. trend: good ranges over populations.
-    curves: learning curves. widths: widths by block of the best. front: error against complexity.
-    search: random-search efficiency. buckets: error by complexity. importance: which parameters
-    matter. ks: how many models are needed.
+    edf: error distributions. spread: letter values of the errors. scatter (or ranges): error
+    against every parameter, with the range of its best value. map: ranks over two parameters.
+    trend: good ranges over populations. curves: learning curves. widths: widths by block of the
+    best. front: error against complexity. search: random-search efficiency. buckets: error by
+    complexity. importance: which parameters matter. correlations: rank correlations of
+    parameters, sizes and error. ks: how many models are needed. noise: errors of several seeds.
 
     Example: regnet-ds plot scatter runs.journal --study small --out ranges.png
     """
@@ -116,13 +117,43 @@ def plot(
         "complexity": complexity,
         "bands": bands,
         "seed": seed,
-        "curves": read_curves(sources, study) if kind == "curves" else None,
+        "curves": read_curves(sources, study, tables, diverged) if kind == "curves" else None,
     }
     numbers = _make(kind, groups, options, out, data)
     if kind == "edf":
         _print_summaries(groups, format)
     else:
         shared.emit(numbers, format, None)
+
+
+def noise(
+    sources: Sources,
+    study: Studies = None,
+    where: Where = None,
+    by: By = None,
+    errors: ErrorUnit = None,
+    format: shared.OutputFormat = shared.Format.TABLE,
+    out: Annotated[Path | None, Picture] = None,
+    data: Numbers = None,
+) -> None:
+    """Compare the spread of errors over models with the noise over seeds.
+
+    Of a table that holds networks trained with several seeds: standard deviations in percentage
+    points, with the 95% interval of that over seeds. Models tell networks apart only where their
+    spread is well above the noise.
+
+    Example: regnet-ds noise example:ladder --by space
+    """
+    from ..analysis.figures.error_pages import noise_columns, noise_of, say_noise
+
+    check_files(out, data)
+    groups = load_groups(sources, study, by, False, errors, None, 1, where)
+    columns = noise_columns(groups)
+    if out is not None or data is not None:
+        _make("noise", groups, {}, out, data)
+    for group in groups:
+        shared.note(say_noise(group.name, noise_of(group)))
+    shared.emit(columns, format, None)
 
 
 def check_files(out: Path | None, data: Path | None) -> None:
@@ -141,7 +172,8 @@ def _make(
     kind: str, groups: Sequence[Group], options: dict[str, Any], out: Path | None, data: Path | None
 ) -> dict[str, list[Any]]:
     """Draw the figure, write what is asked for, and return the numbers behind it."""
-    from ..analysis.figures.kinds import Options, draw_kind
+    from ..analysis.figures.kinds import draw_kind
+    from ..analysis.figures.page import Options
     from ..analysis.style import save_figure
 
     page = draw_kind(kind, groups, Options(**options))
@@ -165,3 +197,4 @@ def register(app: typer.Typer) -> None:
     """Mount the commands."""
     app.command()(edf)
     app.command()(plot)
+    app.command()(noise)

@@ -115,13 +115,29 @@ def matched(
     return match_groups(groups, tuple(normalize), bins=bins) if normalize else groups
 
 
-def read_curves(sources: Sequence[str], studies: Sequence[str] | None) -> Any:
-    """Return the errors by epoch of all sources; a trial is told apart by its source."""
+def read_curves(
+    sources: Sequence[str],
+    studies: Sequence[str] | None,
+    tables: Sequence[tuple[str, Any]],
+    diverged: bool,
+) -> Any:
+    """Return the errors by epoch of the rows of `read_tables` that count.
+
+    A trial is told apart by its source where there are several.
+    """
     import pandas as pd
 
-    from ..analysis.tables.table import learning_curves
+    from ..analysis.tables.table import curves_of_rows, learning_curves, usable
 
-    found = [learning_curves(source, study) for source in sources for study in studies or [None]]
+    places = [(source, study) for source in sources for study in studies or [None]]
+    found: list[Any] = []
+    for (source, study), (_, table) in zip(places, tables, strict=True):
+        rows = usable(table, diverged=diverged)[0]
+        if "curve" in rows:
+            found.append(curves_of_rows(rows))
+        else:
+            curves = learning_curves(source, study)
+            found.append(curves[curves["trial"].isin(rows["trial"])])
     if len(found) == 1:
         return found[0]
     parts = [

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from . import shared
+from .figures import Numbers, check_files
 from .populations import (
     Bins,
     By,
@@ -36,6 +37,7 @@ def report(
     errors: ErrorUnit = None,
     title: Annotated[str, typer.Option("--title", help="The heading of the page.")] = "",
     seed: shared.Seed = 0,
+    data: Numbers = None,
 ) -> None:
     """Write a report of results as one HTML file that needs no network.
 
@@ -44,30 +46,39 @@ def report(
 
     Example: regnet-ds report runs.journal --study small --out report.html
     """
-    from ..analysis.reporting.document import check_report, write_report
+    from ..analysis.reporting.document import (
+        check_report,
+        draw_gallery,
+        render_gallery,
+        write_page,
+    )
     from ..analysis.reporting.provenance import facts_of_source
+    from ..analysis.reporting.sections import numbers_of_figures
 
     check_report(out)
+    check_files(None, data)
     tables = read_tables(sources, study, errors, where)
     groups = matched(tables, by, diverged, normalize, bins)
     facts = [facts_of_source(source, one) for source in sources for one in study or [None]]
-    write_report(
-        groups, out, title=title, curves=_curves(sources, study, tables), facts=facts, seed=seed
-    )
+    curves = _curves(sources, study, tables, diverged)
+    gallery = draw_gallery(groups, curves=curves, seed=seed)
+    write_page(render_gallery(groups, gallery, title=title, facts=facts, seed=seed), out)
     shared.note(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)")
+    if data is not None:
+        shared.emit(numbers_of_figures(gallery), shared.Format.TABLE, data)
 
 
 def _curves(
-    sources: Sequence[str], studies: Sequence[str] | None, tables: Sequence[tuple[str, Any]]
+    sources: Sequence[str],
+    studies: Sequence[str] | None,
+    tables: Sequence[tuple[str, Any]],
+    diverged: bool,
 ) -> Any:
     """Return the errors by epoch, or None where a source has only final results."""
     try:
-        found = read_curves(sources, studies)
+        return read_curves(sources, studies, tables, diverged)
     except ValueError:
         return None
-    if len(tables) == 1 and "trial" in tables[0][1]:  # --where may have left only some
-        found = found[found["trial"].isin(tables[0][1]["trial"])]
-    return found
 
 
 def register(app: typer.Typer) -> None:

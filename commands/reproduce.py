@@ -123,7 +123,9 @@ def findings(
     source: Source = EXAMPLE,
     more: Annotated[
         str | None,
-        typer.Option("--more", help="The packed smaller studies, as reproduce more makes them."),
+        typer.Option(
+            "--more", help="The packed smaller studies; with the shipped ladder, its own."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -134,7 +136,8 @@ def findings(
 
     Example: regnet-ds reproduce findings --out pictures
     """
-    _say(source, more, source == EXAMPLE, out)
+    shipped = source == EXAMPLE
+    _say(source, f"{EXAMPLE}-more" if shipped and more is None else more, shipped, out)
 
 
 @app.command("check")

@@ -52,6 +52,7 @@ def worker(
 
     Example: regnet-ds study worker --storage postgresql://me:secret@host/regnet --workers 4
     """
+    from ..analysis.storages.storage import open_storage
     from ..search.queue.executors import check_workers
     from ..search.queue.joining import join
     from ..search.queue.tasks import DEFAULT_TRAINER
@@ -62,6 +63,7 @@ def worker(
     limits = read_limits(time_limit, max_trials)
     from .progress import trial_progress
 
+    open_storage(storage, create=False)
     with trial_progress() as show:
         done = join(
             storage,

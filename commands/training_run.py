@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -103,6 +102,7 @@ def begin(
     trial: Trained | None = None,
 ) -> None:
     """Check everything, make the run's folder and train."""
+    from ..designspace.atomic import as_file_name
     from ..designspace.record import to_record
     from ..search.data.datasets import load_dataset
     from ..search.learning.hooks import find_hook
@@ -124,7 +124,7 @@ def begin(
     make_hook = find_hook(hook) if hook else None
     options = {key: str(v) if isinstance(v, Path) else v for key, v in asdict(wanted).items()}
     facts = {
-        "model": re.sub(r"[^\w.+-]+", "-", name) or f"regnet{spec.block}",
+        "model": as_file_name(name) if name else f"regnet{spec.block}",
         "record": to_record(spec, resolution=data.image_size[0], classes=data.classes),
         "options": options,
         "seed": wanted.seed,

@@ -123,7 +123,7 @@ def tune(
     from ..search.queue.pruning import Pruner
     from ..search.queue.tasks import DEFAULT_TRAINER
     from ..search.recipes.recipe import Recipe
-    from ..search.sizes.tuning import TuningPlan, ascending, tune_sizes
+    from ..search.sizes.tuning import TuningPlan, ascending, require_same, tune_sizes
     from .progress import trial_progress
 
     if out is not None:
@@ -145,7 +145,7 @@ def tune(
     if print_space:
         _print_spaces(ascending(sizes, settings))
         return
-    open_storage(storage)
+    require_same(open_storage(storage), name, sizes, settings, plan)
     note_narrowing(read_recipe(base_recipe(base, sizes[0].model), epochs, fields), dataset)
     if asynchronous:
         shared.note("--async: which trials there are depends on how fast others end")

@@ -1,11 +1,15 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and file names from names that people give."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+
+LONGEST = 120  # bytes of a name, of 255 that a file system takes, so that more may be added
 
 
 @contextmanager
@@ -39,6 +43,19 @@ def whole_file(path: Path) -> Generator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def as_file_name(name: str) -> str:
+    """Return a name as that of a file or folder, which leads nowhere else and is not too long.
+
+    Anything but letters, digits and ``_ . + -`` becomes ``-``; a name of dots alone and what is
+    beyond `LONGEST` characters is told by a hash.
+    """
+    plain = re.sub(r"[^\w.+-]+", "-", name)
+    if plain.strip(".") and len(plain.encode()) <= LONGEST:
+        return plain
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{plain.strip('.')[: LONGEST // 4]}-{digest}"
 
 
 def _umask() -> int:

@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 
 from ..bands import band
 from ..comparison import Comparison
+from ..distribution import EDF, edf
 from ..plots import draw_edfs
+from ..refinement import Refinement
 from ..style import (
     BLACK,
     BLUE,
@@ -70,4 +72,23 @@ def comparison_figure(groups: Sequence[Group], records: Sequence[Comparison]) ->
         draw_edfs(top, curves, {g.name: band(g.rows["error"], g.weights) for g in groups})
         draw_differences(bottom, records)
         add_caption(figure, f"{caption(groups)}. Bands and intervals: 95%.")
+        return figure
+
+
+def refinement_figure(groups: Sequence[Group], found: Sequence[Refinement]) -> Figure:
+    """Return the EDF of each population, and that predicted for its proposed space.
+
+    The prediction is of the models that proposals made without them keep; a population without
+    a proposal that claims a gain has its own EDF alone.
+    """
+    with figure_style():
+        figure = new_figure(5.0, 3.6 + 0.34 * len(groups))
+        curves: dict[str, EDF] = {}
+        for group, one in zip(groups, found, strict=True):
+            curves[group.name] = edf(one.errors)
+            if one.unseen is not None and one.unseen.any():
+                curves[f"{group.name}, proposed"] = edf(one.errors[one.unseen])
+        draw_edfs(figure.subplots(), curves)
+        said = "Proposed: models that steps found without them keep."
+        add_caption(figure, f"{caption(groups)}. {said}")
         return figure

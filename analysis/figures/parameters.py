@@ -48,7 +48,8 @@ def draw_rank_map(axes: Axes, record: RankMap) -> Axes:
         vmin=0,
         vmax=1,
         s=FAR if x.size > 300 else 16,
-        linewidths=0,
+        edgecolors=GREY,  # the page's theme lightens it, so that dark points stay seen on dark
+        linewidths=0.4,
         rasterized=x.size > MANY,
     )
     axes.scatter(

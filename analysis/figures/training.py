@@ -71,6 +71,7 @@ def draw_curves(axes: Axes, record: Curves) -> Axes:
                 color=colour,
                 linestyle=dashes,
                 linewidth=width,
+                alpha=min(1.0, max(0.1, 40 / len(curves))) if curves is record.others else 1.0,
                 marker="o" if epochs.size == 1 else None,
                 ms=3,
                 label=label if i == 0 else None,

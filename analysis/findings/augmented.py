@@ -39,15 +39,15 @@ def augmentation_answers(table: pd.DataFrame) -> list[Answer]:
         If a size or the trainings of several seeds are missing.
     """
     small, large = (_levels(table, size) for size in ("small", "large"))
-    gains = [combination(np.array([1.0, -1.0]), [x[0], x[-1]]) for x in (small, large)]
+    rises = [combination(np.array([-1.0, 1.0]), [x[0], x[-1]]) for x in (small, large)]
     more = combination(np.array([-1.0, 1.0, 1.0, -1.0]), [small[0], small[-1], large[0], large[-1]])
     return [
         Answer(
-            "Augmentation helps a large network more than a small one",
+            "Augmentation suits a large network better than a small one",
             above(more),
-            f"From none to the strongest the error of the small network falls by "
-            f"{gains[0].value:.2f} points ({ends(gains[0])}), that of the large one by "
-            f"{gains[1].value:.2f} ({ends(gains[1])}): {more.value:.2f} more ({ends(more)}).",
+            f"From none to the strongest the error of the small network rises by "
+            f"{rises[0].value:.2f} points ({ends(rises[0])}), that of the large one by "
+            f"{rises[1].value:.2f} ({ends(rises[1])}): {more.value:.2f} less ({ends(more)}).",
         )
     ]
 

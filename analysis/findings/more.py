@@ -26,16 +26,17 @@ def more_answers(table: pd.DataFrame, margin: float) -> dict[str, list[Answer]]:
     Parameters
     ----------
     table
-        Rows of the studies ``maps/SPACE``, ``scaling/FORM``, ``rates`` and
-        ``augmentation/SIZE``.
+        Rows of the studies ``scaling/FORM``, ``rates``, ``augmentation/SIZE``, and perhaps
+        ``maps/SPACE``.
     margin
         The loss that counts as none: the spread over seeds of the ladder, in points.
     """
     studies = table["study"].astype(str)
     maps = cast(pd.DataFrame, table[studies.str.startswith(MAPS)])
-    steps = ladder_steps(ladder_groups(maps), margin)
+    steps = ladder_steps(ladder_groups(maps), margin) if len(maps) else ()
+    on_maps = {"The ladder on larger maps": [step.answer() for step in steps]} if steps else {}
     return {
-        "The ladder on larger maps": [step.answer() for step in steps],
+        **on_maps,
         "Scaling": scaling_answers(table, margin),
         "Learning rate and weight decay": rate_answers(table),
         "Augmentation": augmentation_answers(table),

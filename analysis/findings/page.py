@@ -20,6 +20,7 @@ from .rungs_figure import ladder_figure, steps_figure
 from .widths import (
     Fits,
     bottleneck_answer,
+    depth_answer,
     fit_answers,
     group_width_answer,
     width_fits,
@@ -64,12 +65,12 @@ class Ladder:
         return {**parts, "Good parameters": parameters} if parameters else parts
 
     def parameter_answers(self) -> list[Answer]:
-        """Return what the RegNetX of the ladder say of b, g and wm."""
+        """Return what the RegNetX of the ladder say of b, g, wm and depth."""
         return [
             answer(group)
             for group in self.groups
             if group.name == REGNETX
-            for answer in (bottleneck_answer, group_width_answer, wm_answer)
+            for answer in (bottleneck_answer, group_width_answer, wm_answer, depth_answer)
         ]
 
     def draw(self, folder: Path, suffix: str = ".png") -> list[Path]:

@@ -1,4 +1,4 @@
-"""Widths of good models: on a quantised line (DDS section 3.3), and wm, b, g (section 4)."""
+"""Good models: widths on a quantised line (DDS section 3.3); wm, b, g and depth (section 4)."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def bottleneck_answer(group: Group) -> Answer:
     verdict = {"better": HOLDS, "worse": FAILS}.get(one.verdict, OPEN)
     best = best_interval(b, group.rows["error"].to_numpy(np.float64))
     return Answer(
-        f"The best {group.name} have no bottleneck (b = 1)",
+        f"{group.name} without a bottleneck (b = 1) are better than others",
         verdict,
         f"The mean error of the {one.n_b} models with b = 1 differs by {one.mean.value:.2f} points "
         f"({ends(one.mean)}) from that of the {one.n_a} others, and a model of theirs has the "
@@ -145,6 +145,19 @@ def wm_answer(group: Group) -> Answer:
     )
 
 
+def depth_answer(group: Group) -> Answer:
+    """Return whether errors fall with depth, as they do in DDS up to about 20 blocks."""
+    depth, errors = column_of(group.rows, "depth"), group.rows["error"].to_numpy(np.float64)
+    rho, best = rank_correlation(depth, errors), best_interval(depth, errors)
+    return Answer(
+        f"The error of {group.name} falls with depth (DDS: up to about 20 blocks)",
+        above(Interval(-rho.value, -rho.high, -rho.low)),
+        f"Spearman's correlation of depth with the error is {rho.value:.2f} ({ends(rho)}) over "
+        f"{depth.min():.0f} to {depth.max():.0f} blocks; the most likely best depth is "
+        f"{best.value:.0f} ({ends(best, 0)} over resampled populations).",
+    )
+
+
 def group_width_answer(group: Group) -> Answer:
     """Return whether models with g > 1 are better than depthwise ones (DDS section 3.2)."""
     g = column_of(group.rows, "group_width")
@@ -152,7 +165,7 @@ def group_width_answer(group: Group) -> Answer:
     parts = [(kind, pd.DataFrame(rows[rows["kind"] == kind])) for kind in ("g = 1", "g > 1")]
     one = compare(make_groups(parts), plan=False)[0]
     return Answer(
-        f"The best {group.name} have g > 1",
+        f"{group.name} with g > 1 are better than depthwise ones",
         {"better": HOLDS, "worse": FAILS}.get(one.verdict, OPEN),
         f"The mean error of the {one.n_b} models with g > 1 differs by {one.mean.value:.2f} points "
         f"({ends(one.mean)}) from that of the {one.n_a} depthwise ones.",

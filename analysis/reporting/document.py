@@ -17,11 +17,11 @@ from markupsafe import Markup
 
 from ...designspace.atomic import whole_file
 from ...designspace.tables.columns import require_suffix
-from ..figures.kinds import Options
+from ..figures.page import Options
 from ..tables.groups import Group, regime
 from .provenance import Facts, facts_of_group, join_facts, versions
 from .rows import models_table
-from .sections import draw_all, exclusions, sentences, summary_table
+from .sections import Gallery, draw_all, exclusions, sentences, summary_table
 
 SUFFIXES = (".html",)
 
@@ -54,9 +54,28 @@ def render_report(
     ValueError
         If there is no population.
     """
+    gallery = draw_gallery(groups, curves=curves, seed=seed)
+    return render_gallery(groups, gallery, title=title, facts=facts, seed=seed)
+
+
+def draw_gallery(
+    groups: Sequence[Group], *, curves: pd.DataFrame | None = None, seed: int = 0
+) -> Gallery:
+    """Return the figures of a report, with their numbers (`sections.numbers_of_figures`)."""
     if not groups:
         raise ValueError("a report needs at least one population")
-    gallery = draw_all(groups, Options(bands=True, curves=curves, seed=seed))
+    return draw_all(groups, Options(bands=True, curves=curves, seed=seed))
+
+
+def render_gallery(
+    groups: Sequence[Group],
+    gallery: Gallery,
+    *,
+    title: str = "",
+    facts: Sequence[Facts] = (),
+    seed: int = 0,
+) -> str:
+    """Return the page of figures that are drawn already, as `render_report` does."""
     names = ", ".join(group.name for group in groups[:4])
     heads, numbers = summary_table(groups)
     environment = Environment(
@@ -100,6 +119,11 @@ def write_report(
     out = Path(path)
     check_report(out)
     text = render_report(groups, title=title, curves=curves, facts=facts, seed=seed)
+    write_page(text, out)
+
+
+def write_page(text: str, out: Path) -> None:
+    """Write the text of a page, whole or not at all."""
     with whole_file(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -13,8 +13,9 @@ from ...designspace.budget import format_size
 from ...designspace.record import COMPLEXITY_KEYS
 from ..comparison import FEWEST, compare, comparison_columns, sentence
 from ..figures.forest import comparison_figure
-from ..figures.kinds import KINDS, Options, Page, draw_kind
+from ..figures.kinds import KINDS, draw_kind
 from ..figures.networks import title_of_row
+from ..figures.page import Columns, Options, Page
 from ..intervals import mean_interval
 from ..tables.groups import Group, summary
 from ..tables.table import say_exclusions
@@ -25,12 +26,13 @@ MOST_ROWS = 150  # of the numbers of a figure
 MOST_PAIRS = 6  # populations that are compared in pairs
 MOST_SINGLE = 4  # populations with figures of their own
 BROAD = 5.5  # inches from which a figure takes the width of the page
-LARGE = 2_000  # models from which the KS curve, which is simulated, is left out
 _TITLES = {
     "edf": "Error distributions",
+    "spread": "Letter values of the errors",
     "search": "Random-search efficiency",
     "scatter": "Error against parameters",
     "importance": "Which parameters matter",
+    "correlations": "Rank correlations",
     "map": "Ranks over two parameters",
     "widths": "Widths of the best models",
     "trend": "Good ranges over the populations",
@@ -38,6 +40,7 @@ _TITLES = {
     "buckets": "Error by complexity",
     "curves": "Learning curves",
     "ks": "How many models are needed",
+    "noise": "Noise over seeds",
 }
 
 
@@ -63,6 +66,7 @@ class Gallery:
     figures: tuple[Drawn, ...]
     absent: tuple[tuple[str, str], ...]
     findings: tuple[str, ...]
+    numbers: tuple[tuple[str, Columns], ...]  # of each figure, by its title; all of them
 
 
 def draw_all(groups: Sequence[Group], options: Options) -> Gallery:
@@ -70,6 +74,7 @@ def draw_all(groups: Sequence[Group], options: Options) -> Gallery:
     figures: list[Drawn] = []
     absent: list[tuple[str, str]] = []
     findings: list[str] = []
+    numbers: list[tuple[str, Columns]] = []
     for kind, title, shown in _wanted(groups):
         try:
             if kind == "compare":
@@ -83,9 +88,25 @@ def draw_all(groups: Sequence[Group], options: Options) -> Gallery:
                 of = f"{shown[0].name}: " if len(groups) > 1 else ""
                 findings.append(f"{of}{page.text}")
             figures.append(_drawn(f"figure-{len(figures) + 1}", kind, title, page))
+            numbers.append((title, page.numbers))
         except ValueError as error:
             absent.append((title, str(error)))
-    return Gallery(tuple(figures), tuple(absent), tuple(findings))
+    return Gallery(tuple(figures), tuple(absent), tuple(findings), tuple(numbers))
+
+
+def numbers_of_figures(gallery: Gallery) -> Columns:
+    """Return the numbers of all figures as one table: a column ``figure`` and all their own.
+
+    A cell is None where a figure has no such column.
+    """
+    heads = dict.fromkeys(head for _, columns in gallery.numbers for head in columns)
+    found: Columns = {"figure": [], **{head: [] for head in heads}}
+    for title, columns in gallery.numbers:
+        n = len(next(iter(columns.values()), []))
+        found["figure"] += [title] * n
+        for head in heads:
+            found[head] += columns.get(head, [None] * n)
+    return found
 
 
 def sentences(groups: Sequence[Group]) -> list[str]:
@@ -122,9 +143,9 @@ def _wanted(groups: Sequence[Group]) -> Iterator[tuple[str, str, list[Group]]]:
     if many and len(everything) <= MOST_PAIRS:
         yield "compare", "The populations compared", everything
     for kind, title in _TITLES.items():
-        if kind == "trend" and not many:
+        if kind in ("trend", "spread") and not many:
             continue
-        if kind == "ks" and max(len(g.rows) for g in everything) > LARGE:
+        if kind == "noise" and not all(g.repeated and g.weights is None for g in everything):
             continue
         if not KINDS[kind].single:
             yield kind, title, everything

@@ -18,8 +18,9 @@ from ...designspace.arrays import Floats, Ints
 from ..distribution import EDF, edf
 from ..matching import BINS, match
 from ..metrics import nearest
+from ..noise import Repeated
 from ..ranges import column_of
-from .table import say_exclusions, usable
+from .table import REPEATED, repeated_networks, say_exclusions, usable
 
 _NOT_SAID = "(none)"
 # What a caption says of how rows were trained, where all of them share it.
@@ -42,6 +43,7 @@ class Group:
     weights: Floats | None = None  # (n,) where it is matched with others on complexity
     cells: Ints | None = None  # the cell of each row, -1 where its weight is 0
     note: str = ""  # what was matched, for the caption
+    repeated: tuple[Repeated, ...] = ()  # networks that were trained with several seeds
 
     @cached_property
     def edf(self) -> EDF:
@@ -92,7 +94,8 @@ def make_groups(
             if rows.empty:
                 why = say_exclusions(exclusions)
                 raise ValueError(f"{full} has no finished row with an error; excluded: {why}")
-            found.append(Group(full, rows, exclusions))
+            again = repeated_networks(part) if REPEATED in exclusions else []
+            found.append(Group(full, rows, exclusions, repeated=tuple(again)))
     return found
 
 

@@ -20,6 +20,7 @@ from ...designspace.record import STAGE_KEYS
 from ...designspace.tables.columns import Columns
 from ..examples import PREFIX, example_path
 from ..metrics import nearest
+from ..noise import Repeated
 from ..records import PARAMETER_KEYS, Status
 from .foreign import CURVE
 from .readers import REPLICATE, bad_cell, is_file_of_rows, numbers, read_file, typed
@@ -100,6 +101,11 @@ def learning_curves(source: str | PathLike[str], study: str | None = None) -> pd
     table = load_table(name, study)
     if CURVE not in table:
         raise ValueError(f"{name} holds final errors only; learning curves need a study")
+    return curves_of_rows(table)
+
+
+def curves_of_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the errors by epoch of a table with a column ``curve``, as `learning_curves` does."""
     trials = table["trial"] if "trial" in table else range(len(table))
     rows = [
         (trial, str(status), epoch, error)
@@ -187,6 +193,38 @@ def seed_repeats(table: pd.DataFrame) -> Bools:
     keys = [key for key in _SAME if key in table]
     table = _hashable(cast(pd.DataFrame, table[[*keys, "seed"]]))
     return table.duplicated(keys).to_numpy() & ~table.duplicated([*keys, "seed"]).to_numpy()
+
+
+def repeated_networks(table: pd.DataFrame) -> list[Repeated]:
+    """Return the networks that finished with several seeds, in the order of their first rows.
+
+    They are told apart as in `seed_repeats`; rows given twice count once.
+    """
+    table = checked(table)
+    done = (table["status"] == Status.COMPLETE) & table["error"].notna() & ~_given_twice(table)
+    repeats = seed_repeats(table)[done.to_numpy()]
+    table = cast(pd.DataFrame, table[done])
+    keys = [key for key in (*_SAME, "name") if key in table]
+    if not repeats.any() or not keys:
+        return []
+    same: Any = _hashable(cast(pd.DataFrame, table[keys])).groupby(
+        keys, dropna=False, sort=False, observed=True
+    )
+    code = same.ngroup().to_numpy()
+    errors = table["error"].to_numpy(np.float64)
+    found: list[Repeated] = []
+    for network in dict.fromkeys(code[repeats].tolist()):
+        rows = np.flatnonzero(code == network)
+        if rows.size > 1:
+            found.append(Repeated(_network_name(table, int(rows[0])), errors[rows]))
+    return found
+
+
+def _network_name(table: pd.DataFrame, row: int) -> str:
+    for key in ("name", "index"):
+        if key in table and not pd.isna(table[key].iloc[row]):
+            return str(table[key].iloc[row])
+    return f"row {row}"
 
 
 def say_exclusions(exclusions: Mapping[str, int]) -> str:

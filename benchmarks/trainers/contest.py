@@ -70,15 +70,23 @@ class Trainer:
         self._stdout: Any = self._process.stdout
         self.start = self._read()
         self.rates: list[float] = []
+        self.processor_rates: list[float] = []
         self.peak = 0.0
 
     def run(self, steps: int) -> float:
-        """Make so many steps, keep and return the images a second."""
+        """Make so many steps, keep the rates by both clocks and return the images a second."""
         print(steps, file=self._stdin, flush=True)
         answer = self._read()
         self.peak = answer["peak MiB"]
-        self.rates.append(steps * self.setting.batch / answer["seconds"])
+        images = steps * self.setting.batch
+        self.rates.append(images / answer["seconds"])
+        self.processor_rates.append(images / answer["processor seconds"])
         return self.rates[-1]
+
+    def forget(self) -> None:
+        """Drop the rates so far."""
+        self.rates.clear()
+        self.processor_rates.clear()
 
     def extra_memory(self) -> float:
         """Return the MiB that training took at its peak beyond those after build."""
@@ -106,7 +114,7 @@ def best_of(setting: Setting, steps: int = 1, most_threads: int = 2) -> Trainer:
         trainers.sort(key=lambda trainer: trainer.rates[0])
         if len(trainers) > 1:
             trainers.pop(0).close()
-    trainers[0].rates.clear()
+    trainers[0].forget()
     return trainers[0]
 
 
@@ -141,11 +149,17 @@ def report(ours: Trainer, peers: Sequence[Trainer]) -> None:
             flush=True,
         )
     for peer in peers:
-        ratios = [a / b for a, b in zip(ours.rates, peer.rates, strict=False)]
+        ratios = _ratios(ours.rates, peer.rates)
+        processors = _ratios(ours.processor_rates, peer.processor_rates)
         print(
             f"  {ours.setting.library}{', XLA' * ours.setting.xla} / {peer.setting.library}: "
             f"{spread(ratios, 2)} in speed, "
+            f"{spread(processors, 2)} by processor time, "
             f"{ours.extra_memory() / max(peer.extra_memory(), 1):.2f} in memory, "
             f"{len(ratios)} runs",
             flush=True,
         )
+
+
+def _ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    return [a / b for a, b in zip(ours, theirs, strict=False)]

@@ -27,10 +27,15 @@ class Normalised(NamedTuple):
 
 
 def normalise(x: Tensor, **arguments: Any) -> Normalised:
-    """Apply ``tf.raw_ops.FusedBatchNormV3`` to maps (n, h, w, c), with its other arguments."""
+    """Apply ``tf.raw_ops.FusedBatchNormV3`` to maps (n, h, w, c), with its other arguments.
+
+    With ``is_training=False`` it is the plain operation, rounded as in other programs of
+    TensorFlow: fast inference folds batch norm into the convolutions.
+    """
     import tensorflow as tf
 
-    if arithmetic_in_use() == 1 or not is_tuned_for_cpu():
+    trains = arguments.get("is_training", True)
+    if not trains or arithmetic_in_use() == 1 or not is_tuned_for_cpu():
         return Normalised(*tf.raw_ops.FusedBatchNormV3(x=x, **arguments)[:3])
     _, h, w, c = x.shape
     images = tf.reshape(x, (-1, pixels_at_once(h, w), 1, c))

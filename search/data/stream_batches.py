@@ -29,6 +29,7 @@ _LABELS = "labels must be"
 _REASONS = (
     _LABELS,
     "corrupted record",
+    "truncated record",
     "Invalid JPEG",
     "Unknown image file format",
     "No such file or directory",
@@ -103,19 +104,19 @@ class StreamBatches:
 
         def cut(
             content: Tensor, label: Tensor, box: Tensor, mirror: Tensor, jitter: Tensor
-        ) -> tuple[Tensor, Tensor, Tensor]:
+        ) -> tuple[Tensor, Tensor]:
             if recipe.area_factor < 1:
                 image = image_ops.training_image(content, box, mirror, data.resolution)
             else:
                 image = image_ops.evaluation_image(content, data.resolution, data.short_side)
                 image = image_ops.flipped(image, mirror)
-            return image, label, jitter
+            return image_ops.normalised(image, jitter, data.mean, data.std), label
 
-        def finish(images: Tensor, labels: Tensor, jitter: Tensor) -> tuple[Tensor, Tensor]:
+        def checked(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
             with tf.control_dependencies(_in_range(labels, data.classes)):
-                return image_ops.normalised(images, jitter, data.mean, data.std), labels
+                return images, tf.identity(labels)
 
-        return _map(_map(drawn, cut).batch(size, drop_remainder=True), finish)
+        return _map(_map(drawn, cut).batch(size, drop_remainder=True), checked)
 
 
 def _map(dataset: Any, function: Any) -> Any:
@@ -188,18 +189,19 @@ def evaluation_stream(
     """Yield normalised images, ``size`` each time, and their labels; zeros fill the last batch."""
 
     def prepare(content: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        return image_ops.evaluation_image(content, data.resolution, data.short_side), label
+        image = image_ops.evaluation_image(content, data.resolution, data.short_side)
+        return image_ops.normalised(image, tf.zeros(3), data.mean, data.std), label
 
-    def finish(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def checked(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         with tf.control_dependencies(_in_range(labels, data.classes)):
-            return image_ops.normalised(images, tf.zeros(3), data.mean, data.std), labels
+            return images, tf.identity(labels)
 
     images = (
         data.split(split)
         .read()
         .map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     )
-    batches = images.batch(size).map(finish).prefetch(READY)
+    batches = images.batch(size).map(checked).prefetch(READY)
     for batch, labels in _read(data, batches):
         missing = size - len(batch)
         yield np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0))), labels

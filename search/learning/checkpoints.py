@@ -117,23 +117,38 @@ def load_checkpoint(
     if not places.exists(path):
         return None
     try:
-        with np.load(io.BytesIO(places.read_bytes(path)), allow_pickle=False) as file:
+        content = io.BytesIO(places.read_bytes(path))
+        if not zipfile.is_zipfile(content):
+            raise ValueError("it is none, or cut short")
+        with np.load(content, allow_pickle=False) as file:
             meta = json.loads(file[META].tobytes())
             arrays = [file[f"v{i}"] for i in range(len(file.files) - 1)]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"cannot read the checkpoint {path}: {error}") from None
     if meta["schema"] > SCHEMA:
         raise ValueError(f"the checkpoint {path} is of a newer version: update regnet-ds")
-    other = [
-        f"{key} is {_short(meta['identity'].get(key))}, not {_short(value)}"
-        for key, value in json.loads(json.dumps(identity)).items()
-        if meta["identity"].get(key) != value
-    ]
+    other = _differences(meta["identity"], json.loads(json.dumps(identity)))
     if not other and [array.shape for array in arrays] != list(shapes):
         other = ["its weights have other shapes"]
     if other:
         raise ValueError(f"the checkpoint {path} is of another training: {'; '.join(other)}")
     return Progress(**meta["progress"]), arrays
+
+
+def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Return what differs, within mappings field by field: ``model depth is 2, not 3``."""
+    differences = []
+    for key, value in wanted.items():
+        there = found.get(key)
+        if isinstance(value, dict) and isinstance(there, dict):
+            every = dict.fromkeys((*value, *there))
+            within = _differences(
+                {k: there.get(k) for k in every}, {k: value.get(k) for k in every}
+            )
+            differences += [f"{key} {difference}" for difference in within]
+        elif there != value:
+            differences.append(f"{key} is {_short(there)}, not {_short(value)}")
+    return differences
 
 
 def _short(value: Any) -> str:

@@ -107,12 +107,19 @@ def _copy_saved(model: keras.Model, path: Path) -> None:
         saved: Any = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever a wrong file raises
         raise ValueError(f"cannot load {path}: {str(error).splitlines()[0]}") from None
-    there: dict[str, Any] = {layer.name: layer for layer in saved.layers}
-    for layer in model.layers:
-        if not layer.weights or layer.name.startswith("head_dense"):
-            continue
+    there, here = _layers_with_weights(saved), _layers_with_weights(model)
+    for name in there:
+        if name not in here:
+            raise ValueError(f"{path} is of another network: {name} has no place")
+    for layer in here.values():
         source = there.get(layer.name)
         shapes = [tuple(w.shape) for w in source.weights] if source is not None else []
         if source is None or shapes != [tuple(w.shape) for w in layer.weights]:
             raise ValueError(f"{path} is of another network: {layer.name} does not fit")
         layer.set_weights(source.get_weights())
+
+
+def _layers_with_weights(model: Any) -> dict[str, Any]:
+    """Return the layers that are copied by their names: those with weights but the last."""
+    layers = [layer for layer in model.layers if layer.weights]
+    return {layer.name: layer for layer in layers if not layer.name.startswith("head_dense")}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from optuna.storages import BaseStorage
 
 from ...analysis.records import SCHEMA
 from ...analysis.storages.storage import batch, exclusive, load_study, parse_url
+from ...designspace.atomic import as_file_name
 from ..learning.hardware import require_multiple
 from ..queue.tasks import EVERY, FOLDER
 from .fingerprint import environment
@@ -105,7 +105,7 @@ def keep_checkpoints(study: optuna.Study, place: str = "", seconds: float | None
     each is beside the storage's file, or in the folder in which the worker was started.
     """
     if place:
-        study.set_user_attr(FOLDER, f"{place.rstrip('/')}/{_as_file(study.study_name)}")
+        study.set_user_attr(FOLDER, f"{place.rstrip('/')}/{as_file_name(study.study_name)}")
     if seconds is not None:
         study.set_user_attr(EVERY, seconds)
 
@@ -121,17 +121,18 @@ def open_study(
     name: str,
     attributes: Mapping[str, Any],
     *,
-    force: bool = False,
+    force: bool | None = None,
     free: Sequence[str] = (),
 ) -> optuna.Study:
     """Create a study with these attributes, or return the one that has them.
 
-    Those of ``free`` (``recipe.epochs``) may differ.
+    Those of ``free`` (``recipe.epochs``) may differ. ``force`` is None where it is no choice.
 
     Raises
     ------
     ValueError
-        If there is one with other attributes, which are named, and not ``force``.
+        If there is one with other attributes, which are named, and not ``force``; or one of
+        another kind.
     """
     if not name or name != name.strip():
         raise ValueError(f"a study needs a name without blanks at its ends, got {name!r}")
@@ -145,12 +146,18 @@ def open_study(
                     study.set_user_attr(key, value)
             return study
     study = load_study(storage, name)
+    kind = study.user_attrs.get("kind")
+    if kind != attributes["kind"]:
+        raise ValueError(
+            f"study {name!r} is of the kind {kind}, not {attributes['kind']}: choose another --name"
+        )
     found = differences(study.user_attrs, attributes)
     differing = [words for words in found if words.partition(" is ")[0] not in free]
     if differing and not force:
+        ways = "choose another --name"
+        ways += "" if force is None else ", or --force to continue with these"
         raise ValueError(
-            f"study {name!r} was made with other settings: {', '.join(differing)}; "
-            "choose another name, or force it to continue with these"
+            f"study {name!r} was made with other settings: {', '.join(differing)}; {ways}"
         )
     if differing:
         _log.warning("study %s continues with other settings: %s", name, ", ".join(differing))
@@ -188,11 +195,7 @@ def run_folder(url: str, name: str) -> Path:
     """Return the folder of a study's logs and tracebacks: beside the file of its storage."""
     path = parse_url(url).path
     parent = path.with_name(path.name + ".runs") if path else Path("regnet-ds.runs")
-    return parent / _as_file(name)
-
-
-def _as_file(name: str) -> str:
-    return re.sub(r"[^\w.+-]+", "-", name)
+    return parent / as_file_name(name)
 
 
 def plain(value: Any) -> Any:

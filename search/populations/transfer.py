@@ -28,6 +28,16 @@ _OWN = ("fingerprint", PRIVATE + "environments", PRIVATE + "lease")
 _RESULTS = ("seed", "epochs", "test_error", "best_epoch", "seconds", "images_per_second", "index")
 
 
+def require_sound(study: optuna.Study) -> None:
+    """Raise ValueError, which names the trial, if a storage holds what Optuna would not take."""
+    for trial in study.get_trials(deepcopy=False):
+        try:
+            trial._validate()
+        except ValueError as error:
+            name = f"{study.study_name}#{trial.number}"
+            raise ValueError(f"the trial {name} is damaged: {error}") from error
+
+
 def copy_study(study: optuna.Study, target: BaseStorage, name: str) -> optuna.Study:
     """Copy a study with all its trials; what runs waits in the copy.
 

@@ -3,7 +3,7 @@
 A trial is claimed by one atomic change from WAITING to RUNNING; its owner is recorded in a
 second write. The owner is a process, known by host, pid and start time. A RUNNING trial whose
 owner is dead, or that has none for longer than `GRACE`, is an orphan: it waits again under its
-own number, or fails once it has been tried `MAX_ATTEMPTS` times. One process judges a storage.
+own number, or fails once `MAX_ATTEMPTS` in a row came no further. One process judges a storage.
 On PostgreSQL, which many hosts share, owners hold leases instead (`leases`).
 """
 
@@ -25,13 +25,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ...analysis.records import Status
 from ...analysis.storages.storage import batch, exclusive, is_database
-from .leases import OWNER, claim_next, end_lease, expired, lease_of, settle
+from .leases import OWNER, PRIVATE, claim_next, end_lease, expired, lease_of, settle
 
 if TYPE_CHECKING:
     from ...analysis.storages.database import Database
 
 GRACE = 10.0  # seconds between a claim and its owner's record
 MAX_ATTEMPTS = 3
+FURTHEST = PRIVATE + "furthest"  # of a trial: epochs reported, and attempts before it came so far
 _CLOCK_SLACK = 2.0  # seconds that two readings of a start time may differ
 _log = logging.getLogger("regnet_ds")
 
@@ -164,14 +165,18 @@ def _died_in(trial: FrozenTrial, pool: str) -> bool:
 
 
 def _release(study: optuna.Study, trial: FrozenTrial) -> None:
-    attempts = attempts_of(trial)
-    if attempts < MAX_ATTEMPTS:
+    """Return an orphan to the queue, or fail it; preemptions that let it get on do not count."""
+    attempts, came = attempts_of(trial), len(trial.intermediate_values)
+    epochs, before = trial.user_attrs.get(FURTHEST, (0, 0))
+    if came > epochs:
+        epochs, before = came, attempts - 1
+    if attempts - before < MAX_ATTEMPTS:
         _log.warning(
             "trial %d of %s lost its worker; it waits again", trial.number, study.study_name
         )
-        _to_waiting(study, trial, attempts)
+        _to_waiting(study, trial, attempts, {FURTHEST: [epochs, before]} if epochs else {})
     else:
-        _fail(study, trial, f"its worker died {attempts} times")
+        _fail(study, trial, f"its worker died {attempts - before} times")
 
 
 def trials_in(study: optuna.Study, *states: TrialState) -> list[FrozenTrial]:
@@ -205,9 +210,11 @@ def is_alive(pid: int, started: float) -> bool:
         return False
 
 
-def _to_waiting(study: optuna.Study, trial: FrozenTrial, attempts: int) -> None:
+def _to_waiting(
+    study: optuna.Study, trial: FrozenTrial, attempts: int, more: Mapping[str, Any] | None = None
+) -> None:
     with batch(study._storage):
-        _write_each(study, trial, {"attempts": attempts, OWNER: None})
+        _write_each(study, trial, {"attempts": attempts, OWNER: None, **(more or {})})
         study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
 
 

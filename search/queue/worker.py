@@ -15,7 +15,6 @@ import argparse
 import logging
 import math
 import os
-import re
 import signal
 import sys
 import threading
@@ -34,6 +33,7 @@ from optuna.trial import FrozenTrial
 
 from ...analysis.records import Status
 from ...analysis.storages.storage import exclusive, is_database, load_study, open_storage
+from ...designspace.atomic import as_file_name
 from ..learning.checkpoints import Paused
 from ..populations.fingerprint import digest, environment
 from ..populations.settings import run_folder
@@ -257,7 +257,7 @@ class Worker:
         _log.warning("trial %d of %s failed: %s", trial.number, study.study_name, reason)
         attributes = {"status": str(Status.FAILED), "reason": reason}
         if self._folder is not None:
-            name = re.sub(r"[^\w.+-]+", "-", study.study_name)
+            name = as_file_name(study.study_name)
             path = self._folder / f"{name}-{trial.number:05d}.traceback.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(traceback.format_exception(error)))

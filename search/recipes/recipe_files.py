@@ -29,7 +29,8 @@ def read_recipe_file(path: Path) -> Recipe:
 
     values: Any = read_plain(path)
     if isinstance(values, dict) and isinstance(values.get("recipe"), dict):
-        values = values["recipe"]  # a file of regnet-ds canonical
+        values = dict(values["recipe"])  # a file of regnet-ds canonical
+        values.pop("source", None)  # of the tuned
     if not isinstance(values, dict):
         raise ValueError(f"{path} must hold the fields of a recipe, got {shown(values)}")
     try:

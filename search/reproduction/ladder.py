@@ -50,7 +50,7 @@ REGIME: dict[str, Any] = {
     "area_factor": 1.0,
 }
 ROUND = 2  # networks of each space that are added at a time
-AHEAD = 6  # trials that wait before a round is added
+AHEAD = 2  # trials that wait before a round is added; more would let the last space lag
 REPEATED, REPLICATES = 2, 2  # networks of each space that are trained with as many more seeds
 OnProgress = Callable[[str, dict[str, int]], None]
 

@@ -120,7 +120,7 @@ def add_confirmations(storage: BaseStorage, tuning: optuna.Study, seeds: int) ->
     base = Recipe.from_dict({**attrs["recipe"]}).to_dict()
     attributes = {"kind": GAIN, "trial": best.trial, "recipe": base, **shared}
     name = f"{tuning.study_name}{SUFFIX}"
-    study = open_study(storage, name, plain(attributes), free=("trial",), force=False)
+    study = open_study(storage, name, plain(attributes), free=("trial",))
     if study.user_attrs["trial"] != best.trial:  # tuning went on and found a better one
         study.set_user_attr("trial", best.trial)
     recipes = {BASE: base, BEST: best.recipe.to_dict()}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
@@ -133,9 +134,8 @@ def tuning_step(
     def step(storage: BaseStorage) -> bool:
         for i, (size, study_name) in enumerate(zip(ordered, names, strict=True)):
             if i == len(begun):
-                own = replace(settings, recipe=size.recipe.to_dict())
                 smaller = begun[-1] if begun else None
-                begun.append(begin(storage, study_name, size, own, plan, smaller))
+                begun.append(begin(storage, study_name, size, settings, plan, smaller))
             done = advance(begun[i], plan.trials)
             if on_progress is not None:
                 on_progress(size.model, status(begun[i]), lowest_error(begun[i]))
@@ -164,6 +164,16 @@ def ascending(sizes: Sequence[Size], settings: Settings) -> list[Size]:
     return sorted(sizes, key=lambda size: (complexity(size.spec, **units).flops, size.model))
 
 
+def require_same(
+    storage: BaseStorage, name: str, sizes: Sequence[Size], settings: Settings, plan: TuningPlan
+) -> None:
+    """Raise ValueError if a size's study is there already, with other settings than these."""
+    there = {study.study_name for study in storage.get_all_studies()}
+    for size in ascending(sizes, settings):
+        if f"{name}/{size.model}" in there:
+            open_study(storage, f"{name}/{size.model}", _attributes(size, settings, plan))
+
+
 def begin(
     storage: BaseStorage,
     name: str,
@@ -176,16 +186,7 @@ def begin(
 
     ``smaller`` is the finished study of the next smaller size, whose best becomes a trial.
     """
-    attributes = {
-        "kind": TUNING,
-        "model": size.model,
-        "batch": plan.batch,
-        "priors": plain(dict(size.priors)),
-        PRUNER: plan.pruner.attributes(),
-        ASYNCHRONOUS: plan.asynchronous,
-        **settings.attributes(),
-    }
-    study = open_study(storage, name, attributes)
+    study = open_study(storage, name, _attributes(size, settings, plan))
     with exclusive(storage):
         if FIRST not in study.user_attrs:
             units = {"resolution": settings.resolution, "classes": settings.classes}
@@ -199,6 +200,19 @@ def begin(
                 study.set_user_attr(FIRST, first)
     keep_checkpoints(study, plan.place, plan.seconds)
     return study
+
+
+def _attributes(size: Size, settings: Settings, plan: TuningPlan) -> dict[str, Any]:
+    """Return what the study of a size is made with; its recipe is the size's own."""
+    return {
+        "kind": TUNING,
+        "model": size.model,
+        "batch": plan.batch,
+        "priors": plain(dict(size.priors)),
+        PRUNER: plan.pruner.attributes(),
+        ASYNCHRONOUS: plan.asynchronous,
+        **replace(settings, recipe=size.recipe.to_dict()).attributes(),
+    }
 
 
 def advance(study: optuna.Study, trials: int) -> bool:
@@ -229,6 +243,7 @@ __all__ = [
     "advance",
     "ascending",
     "begin",
+    "require_same",
     "tune_sizes",
     "tuning_step",
 ]

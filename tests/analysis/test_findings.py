@@ -90,9 +90,9 @@ def test_the_page_has_an_interval_in_every_answer():
     found = Ladder.of(made_up([30, 30, 30, 24, 20, 16]))
     page = markdown(found.populations, found.answers())
     answers = [line for line in page.splitlines() if line.startswith("- **")]
-    assert len(answers) == 6 + 4 + 3
+    assert len(answers) == 6 + 4 + 4
     assert all(" to " in line for line in answers)
-    assert page.startswith("Of 13 findings ")
+    assert page.startswith("Of 14 findings ")
     assert "### The populations\n\n| space |" in page
 
 

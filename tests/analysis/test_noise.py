@@ -24,6 +24,17 @@ def test_recovers_known_spreads() -> None:
     assert found.over_seeds == pytest.approx(0.5, rel=0.05)
 
 
+def test_the_interval_covers() -> None:
+    """By simulation: 95% of the intervals of the deviation over seeds hold the true one."""
+    rng = np.random.default_rng(1)
+    held = 0
+    for _ in range(1000):
+        trainings = rng.normal(10, 2, (4, 3))
+        found = noise([1.0, 2.0], {i: row.tolist() for i, row in enumerate(trainings)}).interval()
+        held += found.low <= 2 <= found.high
+    assert 0.93 <= held / 1000 <= 0.97
+
+
 def test_equal_seeds_have_no_noise() -> None:
     assert noise([1.0, 2.0], {0: [1.0, 1.0]}).ratio == math.inf
 

@@ -59,3 +59,17 @@ def test_models_to_tell_apart():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_large_populations_and_their_expected_distances():
+    """The expansion for many models is the exact mean distance within 1e-4 of it."""
+    from regnet_ds.analysis import planning
+    from scipy.stats import kstwo
+
+    grid = np.linspace(0, 0.16, 4001)
+    tail = kstwo.sf(grid, 600)
+    exact = float(np.sum((tail[1:] + tail[:-1]) / 2) * (grid[1] - grid[0]))
+    assert planning._expected_distance(600) == pytest.approx(exact, rel=2e-4)
+    record = ks_curve(np.random.default_rng(0).gamma(3, 4, 200_000))
+    assert record.sizes[-1] == 2**14
+    assert np.allclose(record.mean[6:], record.expected[6:], rtol=0.15)

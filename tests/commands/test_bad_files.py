@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -147,3 +148,17 @@ def test_a_configuration_for_another_library_goes_to_its_file(call: Call, tmp_pa
     code, _, err = call(*arguments, "--out", tmp_path / "x.csv")
     assert code == 2
     assert "expected one of .yaml, .json" in err
+
+
+def test_a_damaged_trial_is_named_before_a_copy_is_begun(call: Call, tmp_path: Path) -> None:
+    table, journal = tmp_path / "t.csv", tmp_path / "s.journal"
+    table.write_text("error\n50\n")
+    assert call("study", "import", table, "--name", "s", "--storage", journal)[0] == 0
+    text = journal.read_text()
+    damaged = re.sub(r',"datetime_complete":"[^"]*"', "", text)
+    assert damaged != text
+    journal.write_text(damaged)
+    code, _, err = call("study", "copy", "s", "--from", journal, "--to", tmp_path / "x.journal")
+    assert code == 2
+    assert "the trial s#0 is damaged: `datetime_complete`" in err
+    assert not (tmp_path / "x.journal").exists()

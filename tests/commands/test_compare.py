@@ -12,12 +12,12 @@ PAIR = ("compare", "example:imagenet", "--where", "population=dds", "--by", "fam
 NORMALIZED = (*PAIR, "--normalize", "flops", "--bins", "3")
 
 
-def write_population(path, *, cause):
+def write_population(path, *, cause, halves=False):
     """Write 200 networks of regnetx-dds whose error depends on depth, or on nothing."""
     nets = sample(SPACES["regnetx-dds"], 200, rng=np.random.default_rng(0)).population
     noise = np.random.default_rng(1).gamma(2, 1, 200)
     errors = 20 + noise + cause * 4 * np.abs(np.log2(nets.depth / 20))
-    split = np.where(np.arange(200) < 190, "a", "b")
+    split = np.where(np.arange(200) < (100 if halves else 190), "a", "b")
     keys = ("depth", "w0", "wa", "wm", "group_width", "bottleneck_ratio")
     columns = [getattr(nets, key).tolist() for key in keys]
     with path.open("w", newline="") as file:
@@ -92,6 +92,49 @@ def test_refine_reads_the_rows_asked_for(call, tmp_path):
     assert err.startswith("n = 190;")
 
 
+def write_sizes(path):
+    """Write 300 networks whose error depends on their size alone, of which depth is part."""
+    nets = sample(SPACES["regnetx-dds"], 300, rng=np.random.default_rng(0)).population
+    noise = np.random.default_rng(1).normal(0, 0.5, 300)
+    errors = 60 - 4 * np.log2(nets.flops / 1e9) + noise
+    keys = ("depth", "w0", "wa", "wm", "group_width", "bottleneck_ratio", "flops")
+    columns = [getattr(nets, key).tolist() for key in keys]
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*keys, "error", "logs"])
+        writer.writerows(zip(*columns, errors, np.log2(nets.flops), strict=True))
+    return path
+
+
+def test_at_equal_complexity_size_alone_supports_nothing(call, tmp_path):
+    path = write_sizes(tmp_path / "nets.csv")
+    options = ("--space", "regnetx-dds", "--format", "json")
+    code, printed, err = call("refine", path, *options)
+    assert code == 0, err
+    assert "depth" in printed
+    more = ("--normalize", "logs", "--bins", "30")
+    code, printed, err = call("refine", path, *options, *more)
+    assert (code, printed) == (0, ""), printed
+    assert "matched on logs" in err
+    assert "support no narrower space" in err
+
+
+def test_refine_by_a_column_draws_and_writes_the_numbers(call, tmp_path):
+    path = write_population(tmp_path / "nets.csv", cause=1, halves=True)
+    data, picture = tmp_path / "d.json", tmp_path / "p.svg"
+    options = ("--space", "regnetx-dds", "--by", "split", "--data", data, "--picture", picture)
+    code, printed, err = call("refine", path, *options)
+    assert code == 0, err
+    assert printed.split()[0] == "population"
+    rows = json.loads(data.read_text())
+    assert {row["population"] for row in rows} == {"a", "b"}
+    for row in rows:
+        assert row["change"].startswith("depth:")
+        assert row["gain_low"] < row["gain"] < row["gain_high"] < 0
+    text = picture.read_text()
+    assert text.count("<!-- ") and "proposed" in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -103,6 +146,12 @@ def test_refine_reads_the_rows_asked_for(call, tmp_path):
         (("edf", "example:imagenet", "--where", "population=d"), "has no population 'd'"),
         (("refine", "NETS"), "say the space"),
         (("refine", "NETS", "--space", "regnetx-dds", "--out", "x.json"), ".yaml"),
+        (("refine", "NETS", "--space", "regnetx-dds", "--picture", "x.yaml"), ".png"),
+        (("refine", "NETS", "--space", "regnetx-dds", "--by", "slit"), "(nearest: split)"),
+        (
+            ("refine", "NETS", "--space", "regnetx-dds", "--by", "split", "--out", "x.yaml"),
+            "x.yaml holds one space, got 2 populations: a, b",
+        ),
         (("refine", "NETS", "--space", "regnetx-dds", "--where", "split=b"), "at least 20 models"),
         (("refine", "example:imagenet", "--space", "anynetx-a"), "has no column of a parameter"),
     ],

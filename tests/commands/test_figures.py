@@ -108,3 +108,59 @@ def test_two_sources_of_one_name_keep_their_paths(call, table, tmp_path):
     other.write_text(CSV)
     _, out, _ = call("edf", table, other, "--format", "json")
     assert [record["population"] for record in json.loads(out)] == [str(table), str(other)]
+
+
+SEEDS = """space,index,seed,status,error
+a,0,1,complete,10
+a,0,2,complete,12
+a,1,1,complete,30
+b,0,1,complete,9
+b,0,2,complete,10
+b,1,1,complete,20
+"""
+
+
+def test_noise_over_seeds(call, tmp_path):
+    path, data, picture = tmp_path / "t.csv", tmp_path / "d.csv", tmp_path / "p.svg"
+    path.write_text(SEEDS)
+    more = ("--by", "space", "--format", "json", "--data", data, "--out", picture)
+    code, out, err = call("noise", path, *more)
+    assert code == 0, err
+    first, second = json.loads(out)
+    assert (first["population"], first["n"], first["networks"], first["trainings"]) == (
+        "a",
+        2,
+        1,
+        2,
+    )
+    assert first["sd_seeds"] == pytest.approx(2**0.5)
+    assert second["sd_seeds"] == pytest.approx(0.5**0.5)
+    assert second["low"] < second["sd_seeds"] < second["high"]
+    assert "10.0 times the noise" in err
+    assert len(data.read_text().splitlines()) == 3
+    assert "<svg" in picture.read_text()
+
+
+def test_noise_needs_seeds(call, table):
+    code, out, err = call("noise", table)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "nets has no network of several seeds: its rows need the columns index and seed" in err
+
+
+CURVES = """space,seed,index,status,error,curve
+a,1,0,complete,10,50 10
+a,2,0,complete,11,51 11
+a,1,1,complete,20,60 20
+b,1,0,complete,30,70 30
+b,1,1,diverged,90,90 90
+"""
+
+
+def test_curves_are_those_of_the_rows_that_count(call, tmp_path):
+    path, data = tmp_path / "t.csv", tmp_path / "d.json"
+    path.write_text(CURVES)
+    more = ("--out", tmp_path / "p.png", "--data", data)
+    assert call("plot", "curves", path, "--where", "space=a", *more)[0] == 0
+    assert [row["error"] for row in json.loads(data.read_text())] == [50, 10, 60, 20]
+    assert call("plot", "curves", path, "--diverged", *more)[0] == 0
+    assert len(json.loads(data.read_text())) == 8

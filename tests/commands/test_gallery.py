@@ -4,11 +4,14 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "gallery.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^\$ regnet-ds (.* example:imagenet .*)$", PAGE, re.MULTILINE)
+COMMANDS = re.findall(r"^\$ regnet-ds (.* example:.*)$", PAGE, re.MULTILINE)
 
 
 def test_every_picture_has_its_command():
@@ -56,3 +59,41 @@ def test_one_row_and_equal_errors_are_drawn(call, tmp_path, text):
     path.write_text(text)
     code, _, err = call("edf", path, "--bands", "--out", tmp_path / "t.svg")
     assert code == 0, err
+
+
+def write_many(path, n):
+    """Write n models as Parquet."""
+    rng = np.random.default_rng(0)
+    columns = {
+        "depth": rng.integers(12, 29, n),
+        "wm": rng.uniform(2, 3, n),
+        "flops": rng.uniform(2e8, 32e9, n),
+        "error": np.clip(rng.gamma(3, 4, n), 0, 100),
+    }
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["scatter", "map", "front"])
+def test_many_points_are_pixels(call, tmp_path, kind):
+    """Points of 25,000 models are one picture within the SVG; those of 300 are drawn each."""
+    sizes = []
+    for n in (300, 25_000):
+        path = write_many(tmp_path / f"{n}.parquet", n)
+        out = tmp_path / f"{n}.svg"
+        code, _, err = call("plot", kind, path, "--out", out)
+        assert code == 0, err
+        text = out.read_text()
+        sizes.append(text.count("<use "))
+        assert ("data:image/png" in text) == (n > 300 or kind == "map")
+        assert len(text) < 1_000_000
+    assert sizes[1] < sizes[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["edf", "spread", "scatter", "map", "front", "buckets", "ks"])
+def test_a_million_models_make_a_small_picture(call, tmp_path, kind):
+    out = tmp_path / "p.svg"
+    code, _, err = call("plot", kind, write_many(tmp_path / "t.parquet", 1_000_000), "--out", out)
+    assert code == 0, err
+    assert out.stat().st_size < 3_000_000

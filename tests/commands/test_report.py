@@ -1,3 +1,5 @@
+import json
+
 import optuna
 import pytest
 from optuna.trial import create_trial
@@ -42,11 +44,26 @@ def test_report_of_a_study_has_its_settings_and_curves(call, tmp_path):
     assert "Learning curves</h3>" in text
 
 
+@pytest.mark.parametrize("suffix", ["csv", "json", "parquet"])
+def test_the_numbers_behind_all_figures(call, table, tmp_path, suffix):
+    data = tmp_path / f"numbers.{suffix}"
+    code, _, err = call("report", table, "--out", tmp_path / "r.html", "--data", data)
+    assert code == 0, err
+    if suffix == "json":
+        rows = json.loads(data.read_text())
+        curve = [row for row in rows if row["figure"] == "Error distributions"]
+        assert [row["error"] for row in curve] == [5, 10, 20]
+        assert {row["figure"] for row in rows} > {"Error distributions", "Random-search efficiency"}
+    else:
+        assert data.stat().st_size > 100
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["absent.csv", "--out", "a.html"], "absent.csv: no such file"),
         (["TABLE", "--out", "a.pdf"], "expected one of .html"),
+        (["TABLE", "--out", "a.html", "--data", "a.txt"], ".csv"),
         (["TABLE", "--by", "spice", "--out", "a.html"], "no column spice (nearest: space)"),
     ],
 )

@@ -149,4 +149,15 @@ def test_the_smaller_studies_are_trained_and_answered(regnet_ds: Run, tmp_path: 
     assert scaled["flops"].between(1.9e6, 2.1e6).all()
     recipes = table[table["study"] == "rates"]["recipe"]
     assert recipes.is_unique
-    assert set(table[table["study"] == "maps/anynetx-c"]["stage_strides"]) == {(1, 2, 2, 2)}
+    assert set(table[table["study"] == "maps/anynetx-e"]["stage_strides"]) == {(1, 2, 2, 2)}
+
+
+def test_the_shipped_smaller_studies() -> None:
+    folder = Path(regnet_ds_analysis.__file__).parent / "data"
+    assert sum(path.stat().st_size for path in folder.glob("*.parquet")) < 1_000_000
+    table = load_example("ladder-more")
+    counts = table.groupby("study", observed=True).size().to_dict()
+    assert counts["rates"] == 40
+    assert {counts[f"scaling/{form}"] for form in FORMS} == {15}
+    assert {counts[f"augmentation/{size}"] for size in SIZES} == {9}
+    assert min(counts[f"maps/{space}"] for space in MAPS_SPACES) >= 10

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from regnet_ds.analysis.storages.storage import load_study, open_storage
 from regnet_ds.cli import run
+from regnet_ds.search.recipes.recipe_files import read_recipe_file
 
 FAKE = Path(__file__).parents[1] / "search" / "fake_trainer.py"
 
@@ -99,7 +100,7 @@ def test_status_of_nothing(storage, capsys):
     assert "holds no study" in capsys.readouterr().err
 
 
-def test_tuned_recipes_reach_the_canonical_configurations(storage, capsys):
+def test_tuned_recipes_reach_the_canonical_configurations(storage, capsys, tmp_path):
     models = ["--model", "regnetx_004", "--model", "RegNetX-200MF"]
     fixed = ["--storage", storage, "--trainer", f"{FAKE}:tune", "--epochs", "2"]
     assert run(["tune", *models, *fixed, "--trials", "3", "--batch", "2", "--format", "json"]) == 0
@@ -115,6 +116,9 @@ def test_tuned_recipes_reach_the_canonical_configurations(storage, capsys):
     assert made["RegNetX-200MF"]["recipe"]["lr"] == small["lr"]
     assert made["RegNetX-200MF"]["tuned"]["base"] == "short, epochs=2"
     assert "tuned" not in made["RegNetX-4.0GF"]
+    assert run([*command[:-2], "RegNetX-200MF", "--out", str(tmp_path / "tuned")]) == 0
+    read = read_recipe_file(tmp_path / "tuned" / "RegNetX-200MF.yaml")
+    assert (read.lr, read.epochs) == (small["lr"], 2)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +166,30 @@ def test_a_search_space_of_the_users_own(storage, capsys, tmp_path):
     trials = load_study(open_storage(storage), "tune/RegNetX-200MF").trials
     assert {t.user_attrs["epochs"] for t in trials} == {1, 3}
     assert [t.user_attrs["rds:origin"] for t in trials[:3]] == ["recipe", "paper", "post"]
+
+
+def test_a_study_is_not_continued_by_mistake(study, storage, capsys):
+    assert study("-n", "2", "--epochs", "2") == 0
+    fixed = ["--storage", storage, "--trainer", f"{FAKE}:tune", "--workers", "1"]
+    tune = ["tune", "--model", "RegNetX-200MF", "--trials", "1", "--epochs", "2", *fixed]
+    assert run(tune) == 0
+    capsys.readouterr()
+
+    def said(code):
+        assert code == 2
+        return capsys.readouterr().err.splitlines()[-1]
+
+    line = said(study("-n", "2", "--epochs", "2", "--space", "anynetx-a"))
+    assert "space is 'regnetx', not 'anynetx-a'; choose another --name, or --force to" in line
+    line = said(study("-n", "2", "--epochs", "2", "--data", "mnist5k"))
+    assert "data is 'digits', not 'mnist5k', data_fingerprint is" in line
+    line = said(run([*tune, "--pruner", "median"]))
+    assert line.endswith("pruner.kind is 'hyperband', not 'median'; choose another --name")
+    line = said(run(["search", "--flops", "4M", "--name", "population", *fixed]))
+    assert line.endswith(
+        "'population' is of the kind population, not search: choose another --name"
+    )
+    assert status(storage, capsys)[0]["complete"] == 2
 
 
 def run_and_read(capsys, *arguments):

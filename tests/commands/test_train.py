@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import subprocess
 import sys
 import types
 from typing import ClassVar
@@ -168,6 +169,30 @@ def test_weights_and_frozen_parts_of_another_run(done, call, tmp_path):
     for a, b in zip(first.layers, second.layers, strict=True):
         for x, y in zip(a.get_weights(), b.get_weights(), strict=True):
             assert np.array_equal(x, y) == (a.name != "head_dense")
+
+
+@pytest.mark.slow
+def test_another_backend_evaluates_and_predicts_the_same(done, call, tmp_path):
+    """What TensorFlow has trained, under JAX in processes of its own."""
+    folder, _ = done
+    rng = np.random.default_rng(0)
+    files = [str(tmp_path / f"{i}.png") for i in range(4)]
+    for file in files:
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(file)
+    evaluation = ("evaluate", str(folder), "--split", "val", "--format", "json")
+    prediction = ("predict", str(folder), *files, "--format", "json")
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    for arguments, key in ((evaluation, "error"), (prediction, "probability")):
+        command = [sys.executable, "-m", "regnet_ds", *arguments]
+        other = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert other.returncode == 0, other.stderr
+        rows = json.loads(other.stdout)
+        ours = json.loads(call(*arguments)[1])
+        assert [row["class"] for row in rows] == [row["class"] for row in ours]
+        numbers = [row[key] for row in ours]
+        # one image more or less of the 36 of a class, where two logits are all but equal
+        near = {"abs": 3} if key == "error" else {"rel": 1e-3}
+        assert [row[key] for row in rows] == pytest.approx(numbers, **near)
 
 
 class Recorder:

@@ -203,7 +203,7 @@ _ERROR = "regnet-ds: error: "
 # Messages that are clear without a value: of what is missing, and those that quote one.
 PLAIN = (
     "No such option: -|Missing (argument|option) '|got |'[^']+'|SQLite|is missing|name a"
-    "|no study|no finished"
+    "|no study|no finished|needs"
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 import struct
@@ -105,6 +106,13 @@ def make(folder: Path) -> None:
     (run_folder / "recipe.yaml").write_text("epochs: 1\n")
 
 
+def settle(journal: str) -> None:
+    """Take out of a journal what is another in every run: who wrote it, and when."""
+    path = Path(journal)
+    text = re.sub(r'"worker_id":"[^"]*"', '"worker_id":"w"', path.read_text())
+    path.write_text(re.sub(r'"20\d\d-[-0-9T:.]+"', '"2026-01-01T00:00:00.000000"', text))
+
+
 def make_waiting(storage: str, n: int) -> None:
     """Make a study of n networks that wait; no process may be started here."""
     from judge import run as judged
@@ -112,6 +120,7 @@ def make_waiting(storage: str, n: int) -> None:
     line = f"study run --flops 4M -n {n} --epochs 2 --data digits --storage {storage}"
     if judged(line.split())[0] != "reached":
         raise RuntimeError("the study cannot be made")
+    settle(storage)
 
 
 def _tables() -> None:
@@ -136,6 +145,8 @@ def _studies() -> None:
     for storage in ("regnet-ds.journal", "sqlite:///study.db"):
         run("study", "import", "population.csv", "--name", "population", "--storage", storage)
     run("study", "import", "sweep.json", "--name", "small", "--storage", "runs.journal")
+    for journal in ("regnet-ds.journal", "runs.journal"):
+        settle(journal)
     with sqlite3.connect("other.db") as database:
         database.execute("CREATE TABLE t (x)")
 

@@ -116,11 +116,16 @@ def reshapes(**options):
 
 
 @pytest.mark.skipif(native_is_fast(), reason="GPUs have the plain operation")
-def test_xla_and_programs_that_read_the_graph_have_the_plain_operation():
+def test_xla_inference_and_programs_that_read_the_graph_have_the_plain_operation():
     assert reshapes() > 0
     assert reshapes(jit_compile=True) == 0
     with implementation("native"):
         assert reshapes() == 0
+    norm = BatchNorm()
+    norm.build((None, 8, 8, 24))
+    inference = tf.function(lambda: norm(tf.ones((2, 8, 8, 24))), autograph=False)
+    graph = inference.get_concrete_function().graph
+    assert "Reshape" not in [operation.type for operation in graph.get_operations()]
 
 
 def test_pixels_at_once_divide_the_map():

@@ -1,6 +1,7 @@
 """A study on a Ray cluster of two nodes of this machine: python ray_study.py URL MODE.
 
-``kill`` loses one of the nodes in the middle, ``drain`` gets SIGINT, ``run`` has its peace.
+``kill`` loses one of the nodes once workers of both have trained something, ``drain`` gets SIGINT,
+``run`` has its peace.
 """
 
 import json
@@ -16,6 +17,7 @@ FAKE = f"{Path(__file__).parent / 'fake_trainer.py'}:train"
 
 
 def main(url: str, mode: str) -> None:
+    from optuna.trial import TrialState
     from ray.cluster_utils import Cluster
     from regnet_ds.analysis.storages.storage import load_study, open_storage
     from regnet_ds.search.populations.studies import run_study, status
@@ -29,8 +31,12 @@ def main(url: str, mode: str) -> None:
     cluster.wait_for_nodes()
     lost: list[float] = []
 
+    def both_trained() -> bool:
+        trials = load_study(open_storage(url), "p").get_trials(states=(TrialState.COMPLETE,))
+        return len({trial.user_attrs["worker"].partition("-")[0] for trial in trials}) == 2
+
     def look(counts: dict[str, int]) -> None:
-        if counts["complete"] < 3 or lost:
+        if counts["complete"] < 3 or lost or (mode == "kill" and not both_trained()):
             return
         lost.append(time.monotonic())
         if mode == "kill":

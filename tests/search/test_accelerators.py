@@ -144,6 +144,15 @@ def test_what_is_missing_is_said():
     assert len(choose_place(Hardware())) == 1
 
 
+def test_slices_of_several_hosts_are_refused(monkeypatch):
+    jax = pytest.importorskip("jax")
+    from regnet_ds.search.learning.backends import on_jax
+
+    monkeypatch.setattr(jax, "process_count", lambda: 4)
+    with pytest.raises(ValueError, match="this is one of 4 hosts; training uses the devices of"):
+        on_jax.find_devices("cpu")
+
+
 def test_every_device_gets_as_many_images():
     require_multiple(64, 8)
     with pytest.raises(

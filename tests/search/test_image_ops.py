@@ -123,8 +123,9 @@ def test_colours_and_normalisation_equal_those_of_numpy():
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
     want = (augment.pca_jitter(images, alphas) - np.float32(mean)) / np.float32(std)
     jitter = image_ops.colours(tf.constant(alphas, tf.float32))
-    got = image_ops.normalised(tf.constant(images * 255), jitter, mean, std)
-    assert np.allclose(got, want, atol=1e-5)
+    for image, colour, expected in zip(tf.constant(images * 255), jitter, want, strict=True):
+        got = image_ops.normalised(image, colour, mean, std)
+        assert np.allclose(got, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("per_image", [True, False])

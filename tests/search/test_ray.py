@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from regnet_ds.analysis.storages.storage import load_study, open_storage
 from regnet_ds.search.populations.studies import create_population_study, run_study
+from regnet_ds.search.queue.leases import LEASE
 from regnet_ds.search.queue.ray_cluster import RayCluster, _require_shared, read_resources
 
 SCRIPT = Path(__file__).with_name("ray_study.py")
@@ -36,9 +37,21 @@ def values(url: str) -> list[tuple]:
     return [(t.value, t.intermediate_values) for t in load_study(open_storage(url), "p").trials]
 
 
+@pytest.fixture
+def meeting(monkeypatch, tmp_path):
+    """Trainings end only once both workers train, however late the second one starts."""
+    folder = tmp_path / "meeting"
+    folder.mkdir()
+    monkeypatch.setenv("FAKE_MEET", str(folder))
+    return folder
+
+
 @pytest.mark.slow
-def test_a_node_that_is_lost_costs_nothing(made, tmp_path, population, settings, fake_trainer):
+def test_a_node_that_is_lost_costs_nothing(
+    made, meeting, tmp_path, population, settings, fake_trainer, monkeypatch
+):
     found = run(made, "kill")
+    monkeypatch.delenv("FAKE_MEET")
     assert found["done"] and found["status"]["complete"] == N
     assert {worker.partition("-")[0] for worker in found["workers"]} == {"w1", "w2"}
     trained = [int(line.split()[0]) for line in (tmp_path / "ledger").read_text().splitlines()]
@@ -47,6 +60,26 @@ def test_a_node_that_is_lost_costs_nothing(made, tmp_path, population, settings,
     create_population_study(local, "p", population(N), settings)
     assert run_study(local, "p", 2, trainer=fake_trainer)
     assert values(local) == values(made)
+
+
+@pytest.mark.slow
+def test_on_a_server_a_lost_node_costs_a_lease(
+    database, population, settings, fake_trainer, monkeypatch, tmp_path, meeting
+):
+    monkeypatch.chdir(tmp_path)  # where the logs of studies on a server go
+    monkeypatch.setenv("FAKE_SECONDS", "0.6")
+    monkeypatch.setenv("FAKE_LEDGER", str(tmp_path / "ledger"))
+    create_population_study(database, "p", population(N), settings).set_user_attr(LEASE, 2.0)
+    found = run(database, "kill")
+    monkeypatch.delenv("FAKE_MEET")
+    assert found["done"] and found["status"]["complete"] == N
+    assert {worker.partition("-")[0] for worker in found["workers"]} == {"w1", "w2"}
+    trained = [int(line.split()[0]) for line in (tmp_path / "ledger").read_text().splitlines()]
+    assert sorted(set(trained)) == list(range(N)) and len(trained) <= N + 1
+    local = f"journal:{tmp_path}/local"
+    create_population_study(local, "p", population(N), settings)
+    assert run_study(local, "p", 2, trainer=fake_trainer)
+    assert values(local) == values(database)
 
 
 @pytest.mark.slow

@@ -82,6 +82,18 @@ def test_the_living_keep_their_trials(study):
     assert release_orphans(study) == []
 
 
+def test_preemptions_that_let_a_trial_get_on_do_not_count(study):
+    dead = dead_owner()
+    for epoch in (1, 2, 3, 4, 4, 4):
+        trial = claim(study, dead)
+        assert trial.number == 0
+        study._storage.set_trial_intermediate_value(trial._trial_id, epoch, 50.0)
+        assert release_orphans(study) == [0]
+    first = study.trials[0]
+    assert (first.state, first.user_attrs["attempts"]) == (TrialState.FAIL, 6)
+    assert first.user_attrs["reason"] == "its worker died 3 times"
+
+
 def test_the_dead_lose_their_trials_until_the_third_attempt(study):
     dead = dead_owner()
     for attempt in (1, 2, 3):

@@ -112,7 +112,12 @@ def written_whole(path: str) -> Generator[str]:
         from pathlib import Path
 
         with whole_file(Path(path)) as temporary:
-            yield str(temporary)
+            try:
+                yield str(temporary)
+            except Exception as error:  # TensorFlow writes TFRecords
+                if not _is_tensorflow(error):
+                    raise
+                raise ValueError(f"cannot write {path}: {_plain(error)}") from error
         return
     import tensorflow as tf
 
@@ -175,4 +180,5 @@ def _is_tensorflow(error: Exception) -> bool:
 
 
 def _plain(error: Any) -> str:
-    return str(getattr(error, "strerror", None) or getattr(error, "message", None) or error)
+    text = str(getattr(error, "strerror", None) or getattr(error, "message", None) or error)
+    return text.rpartition("; ")[2]  # TensorFlow names the temporary file first

@@ -32,7 +32,11 @@ class Prepared:
             split=self.split,
             shuffle_files=seed is not None,
             decoders={"image": tfds.decode.SkipDecoding()},
-            read_config=tfds.ReadConfig(shuffle_seed=number, skip_prefetch=True),
+            read_config=tfds.ReadConfig(
+                shuffle_seed=number,
+                skip_prefetch=True,
+                enable_ordering_guard=False,  # which refuses to shuffle a set written in order
+            ),
         )
         if seed is not None:
             size = min(SHUFFLE_BUFFER, len(self))

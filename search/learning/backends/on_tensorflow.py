@@ -18,12 +18,13 @@ import tensorflow as tf
 from ...populations.fingerprint import GRAPH_OPTIMIZER
 from ...recipes.recipe import Recipe
 from ..averages import MovingAverages
-from ..forward import Forward
+from ..forward import Forward, calls_of, norms_of
 from ..optimizer import make_optimizer
 from ..precise_bn import channels
 from .portable_norms import SharedMoments
 from .replicas import Replicas
 from .seam import Batch, Layout, Place, Shape
+from .shared_blocks import BlockwiseForward
 from .tensorflow_layers import BatchMoments, FixedScales, apply_layer
 
 Tensor = Any
@@ -88,8 +89,11 @@ class Steps:
             if self._replicas.count > 1:  # the model's own weights lie on one device
                 self._trained = keras.models.clone_model(model)
                 self._trained.set_weights(model.get_weights())
-            self._forward = Forward(self._trained, apply_layer)
-            self.norms = self._forward.norms
+            alone = self._replicas.count == 1 and not layout.xla
+            self._forward: Callable[[Tensor, Any], Tensor] = (
+                BlockwiseForward(self._trained) if alone else Forward(self._trained, apply_layer)
+            )
+            self.norms = norms_of(calls_of(self._trained))
             self._weights = self._trained.trainable_variables
             self._optimizer = make_optimizer(recipe, self._weights)
             self._averages = (

@@ -1,0 +1,136 @@
+"""Pages of errors alone: distributions, letter values, search efficiency, planning and noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..efficiency import search_curve
+from ..noise import Noise, noise
+from ..planning import ks_curve
+from ..plots import edf_figure
+from ..style import add_caption, new_figure
+from ..tables.groups import Group, caption
+from .page import Columns, Options, Page, stacked
+from .searches import draw_ks_curve, draw_search
+from .seeds import draw_seed_noise
+from .spread import LetterValues, draw_spread
+
+LETTERS = (
+    "Boxes hold 1/2, 3/4, 7/8 ... of the models, as far as the tails are known; circles: mean"
+    " with its 95% interval."
+)
+
+
+def edf_page(groups: Sequence[Group], options: Options) -> Page:
+    """Return the error distributions, with bands if asked."""
+    figure = edf_figure(groups, bands=options.bands)
+    columns: Columns = {"population": [], "error": [], "probability": []}
+    for group in groups:
+        record = group.edf
+        last = np.append(record.errors[1:] != record.errors[:-1], True)
+        columns["population"] += [group.name] * int(last.sum())
+        columns["error"] += record.errors[last].tolist()
+        columns["probability"] += record.probability[last].tolist()
+    parts = [
+        f"{g.name}: {len(g.rows):,} models, best {g.edf.min:.2f}%, mean {g.edf.mean:.2f}%"
+        for g in groups
+    ]
+    return Page(figure, columns, "Error distributions. " + "; ".join(parts) + ".")
+
+
+def search_page(groups: Sequence[Group], options: Options) -> Page:
+    """Return the error of the best of m models, by m."""
+    records = {g.name: search_curve(g.rows["error"], weights=g.weights) for g in groups}
+    figure = new_figure(4.8, 3.5 + 0.17 * len(groups))
+    draw_search(figure.subplots(), records)
+    add_caption(figure, f"{caption(groups)}.")
+    return Page(figure, stacked(records, ("sizes", "mean", "sd", "low", "median", "high")), "")
+
+
+def ks_page(groups: Sequence[Group], options: Options) -> Page:
+    """Return the KS distance of samples to their population, by their size."""
+    records = {g.name: ks_curve(g.rows["error"], rng=options.seed) for g in groups}
+    figure = new_figure(4.8, 3.6 + 0.17 * len(groups))
+    draw_ks_curve(figure.subplots(), records)
+    add_caption(figure, f"{caption(groups)}. Shaded: 128 to 1,024 models (NDS).")
+    return Page(figure, stacked(records, ("sizes", "mean", "expected")), "")
+
+
+def spread_page(groups: Sequence[Group], options: Options) -> Page:
+    """Return the letter values of each population's errors."""
+    records = [LetterValues.of(g.name, g.edf) for g in groups]
+    figure = new_figure(5.2, 1.5 + 0.42 * len(groups))
+    draw_spread(figure.subplots(), records)
+    add_caption(figure, f"{caption(groups)}. {LETTERS}")
+    columns: Columns = {"population": [], "n": [], "share": [], "low": [], "high": []}
+    for record in records:
+        k = record.shares.size
+        columns["population"] += [record.name] * (k + 1)
+        columns["n"] += [record.n] * (k + 1)
+        columns["share"] += [0.0, *record.shares.tolist()]
+        columns["low"] += [record.median, *record.low.tolist()]
+        columns["high"] += [record.median, *record.high.tolist()]
+    text = "; ".join(f"{r.name}: half of {r.n:,} models within {r.said}" for r in records)
+    return Page(figure, columns, f"Letter values of the error. {text}.")
+
+
+def noise_page(groups: Sequence[Group], options: Options) -> Page:
+    """Return the errors of networks trained with several seeds, beside the spread over models."""
+    shown = {g.name: noise_of(g) for g in groups}
+    figure = new_figure(5.0, 3.4 + 0.17 * len(groups))
+    draw_seed_noise(figure.subplots(), {g.name: (shown[g.name], g.repeated) for g in groups})
+    add_caption(figure, f"{caption(groups)}. Standard deviations in percentage points of error.")
+    columns: Columns = {"population": [], "network": [], "seeds": [], "mean": [], "sd": []}
+    for group in groups:
+        for one in group.repeated:
+            columns["population"].append(group.name)
+            columns["network"].append(one.name)
+            columns["seeds"].append(one.errors.size)
+            columns["mean"].append(float(one.errors.mean()))
+            columns["sd"].append(float(one.errors.std(ddof=1)))
+    return Page(figure, columns, " ".join(say_noise(name, one) for name, one in shown.items()))
+
+
+def noise_of(group: Group) -> Noise:
+    """Return the spread of a population over models and over seeds.
+
+    Raises
+    ------
+    ValueError
+        If no network was trained with several seeds, or the population is matched.
+    """
+    if group.weights is not None:
+        raise ValueError("noise over seeds is that of the networks as they are: no --normalize")
+    if not group.repeated:
+        raise ValueError(
+            f"{group.name} has no network of several seeds: its rows need the columns index and"
+            " seed, or replicate (above 0 for a training with another seed)"
+        )
+    errors = group.rows["error"].tolist()
+    return noise(errors, {i: one.errors.tolist() for i, one in enumerate(group.repeated)})
+
+
+def say_noise(name: str, found: Noise) -> str:
+    """Return the noise of a population in words."""
+    interval = found.interval()
+    return (
+        f"{name}: the standard deviation over {found.n_models:,} models is {found.over_models:.2f}"
+        f" points, over seeds {interval.value:.2f} (95% interval {interval.low:.2f} to"
+        f" {interval.high:.2f}; {found.n_repeated:,} networks): {found.ratio:.1f} times the noise."
+    )
+
+
+def noise_columns(groups: Sequence[Group]) -> Columns:
+    """Return the standard deviations of populations over models and seeds, a row each."""
+    columns: Columns = {"population": [], "n": [], "networks": [], "trainings": []}
+    columns |= {"sd_models": [], "sd_seeds": [], "low": [], "high": [], "ratio": []}
+    for group in groups:
+        found = noise_of(group)
+        interval = found.interval()
+        row = (group.name, found.n_models, found.n_repeated, found.freedom + found.n_repeated)
+        row += (found.over_models, interval.value, interval.low, interval.high, found.ratio)
+        for key, value in zip(columns, row, strict=True):
+            columns[key].append(value)
+    return columns
