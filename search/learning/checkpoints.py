@@ -99,7 +99,7 @@ def save_checkpoint(
     buffer = io.BytesIO()
     named = {f"v{i}": array for i, array in enumerate(arrays)}
     text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    np.savez(buffer, allow_pickle=False, **{META: text}, **named)
+    np.savez(buffer, **{META: text}, **named)
     places.write_bytes(path, buffer.getvalue())
 
 
