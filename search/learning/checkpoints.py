@@ -97,9 +97,9 @@ def save_checkpoint(
     """
     meta = {"schema": SCHEMA, "identity": identity, "progress": asdict(progress)}
     buffer = io.BytesIO()
-    named = {f"v{i}": array for i, array in enumerate(arrays)}
     text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    np.savez(buffer, allow_pickle=False, **{META: text}, **named)
+    named: dict[str, Any] = {META: text} | {f"v{i}": array for i, array in enumerate(arrays)}
+    np.savez(buffer, **named)  # NumPy below 2.1 would take allow_pickle for an array
     places.write_bytes(path, buffer.getvalue())
 
 

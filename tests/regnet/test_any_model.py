@@ -130,7 +130,7 @@ class OwnDense(L.Dense):
     [
         (ByHand(name="odd"), r"odd \(ByHand\) multiplies .* outside standard layers \(BatchMatMul"),
         (InALoop(name="odd"), r"odd \(InALoop\) runs a loop or a function of its own"),
-        (OwnDense(4, name="odd"), r"odd \(OwnDense\) multiplies .* \(MatMul"),
+        (OwnDense(4, name="odd"), r"odd \(OwnDense\) multiplies .* \((Batch)?MatMul"),
         (L.RNN(keras.layers.LSTMCell(3), name="odd"), None),
     ],
 )

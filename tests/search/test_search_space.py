@@ -102,7 +102,7 @@ pca_std: default
         ("lr: {low: 1, high: 2, scale: lg}", "lr: the scale must be log or linear, got 'lg'"),
         ("[lr]", "must hold a search space"),
         ("", "must hold a search space"),
-        ("lr: [", "is not YAML"),
+        ("lr: [", "is not valid YAML"),
     ],
 )
 def test_files_that_are_not_written_so(read, text, said):
