@@ -106,7 +106,7 @@ Row = tuple[str, str, str]
 def _machine() -> list[Row]:
     import psutil
 
-    from ..search.populations.fingerprint import machine
+    from ..search.populations.processor import machine
 
     memory, disk = psutil.virtual_memory(), shutil.disk_usage(os.getcwd())
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from .processor import kernels, machine
 
 # TensorFlow's Grappler costs more than it saves on networks of this kind (`accelerator`).
 GRAPH_OPTIMIZER = False
@@ -27,6 +28,7 @@ def environment(threads: int = 1) -> dict[str, Any]:
         **_versions(),
         "backend": backend(),
         "machine": machine(),
+        "kernels": kernels(),
         "threads": threads,
         "graph_optimizer": "on" if GRAPH_OPTIMIZER else "off",
         "convolution": _convolution(),
@@ -62,20 +64,6 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-@cache
-def machine() -> str:
-    """Return the architecture and the processor's name."""
-    name = platform.processor()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass
-    return " ".join(part for part in (platform.machine(), name) if part)
 
 
 def _convolution() -> str:
