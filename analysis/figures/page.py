@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ...designspace.arrays import Floats
+from ...designspace.arrays import Column, Floats
 from ..ranges import column_of
 from ..tables.groups import Group
 from .networks import SHOWN
 
 Columns = dict[str, list[Any]]
+# Numbers that there may be 10^7 of are arrays: as Python's own they would fill gigabytes.
+Numbers = Mapping[str, "list[Any] | Column"]
 COMPLEXITIES = ("flops", "params", "acts")
 
 
@@ -49,10 +51,10 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """A figure, the numbers behind it as columns, and what it shows in words."""
+    """A figure, the numbers behind it as columns (lists or arrays), and what it shows in words."""
 
     figure: Figure
-    numbers: Columns
+    numbers: Numbers
     text: str
 
 

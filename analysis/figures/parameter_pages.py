@@ -49,12 +49,7 @@ def map_page(groups: Sequence[Group], options: Options) -> Page:
     figure = new_figure(4.6, 3.5)
     draw_rank_map(figure.subplots(), record)
     add_caption(figure, f"{groups[0].name}: {caption(groups)}. The ring is the best model.")
-    columns: Columns = {
-        names[0]: record.x.tolist(),
-        names[1]: record.y.tolist(),
-        "error": errors.tolist(),
-        "rank": record.rank.tolist(),
-    }
+    columns = {names[0]: record.x, names[1]: record.y, "error": errors, "rank": record.rank}
     best = f"{names[0]} {record.x[record.best]:g}, {names[1]} {record.y[record.best]:g}"
     return Page(figure, columns, f"The best of {errors.size:,} models has {best}.")
 
