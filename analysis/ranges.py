@@ -59,7 +59,9 @@ def parameter_ranges(
     for name in names:
         values = column_of(rows, name)
         known = np.isfinite(values)
-        x, errors = values[known], rows["error"].to_numpy(dtype=np.float64)[known]
+        x, errors = values, rows["error"].to_numpy(dtype=np.float64)
+        if not known.all():  # 10^7 models are not copied for each parameter
+            x, errors = x[known], errors[known]
         if not x.size:
             raise ValueError(f"the column {name} is empty in all {len(rows)} rows")
         bounds = good_range(x, errors, fraction=fraction, confidence=confidence)

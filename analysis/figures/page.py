@@ -86,4 +86,5 @@ def known_pairs(group: Group, name: str) -> tuple[Floats, Floats]:
     known = np.isfinite(x)
     if not known.any():
         raise ValueError(f"{group.name}: the column {name} is empty in all {len(x)} rows")
-    return x[known], group.rows["error"].to_numpy(np.float64)[known]
+    errors = group.rows["error"].to_numpy(np.float64)
+    return (x, errors) if known.all() else (x[known], errors[known])

@@ -44,8 +44,10 @@ def map_page(groups: Sequence[Group], options: Options) -> Page:
     known = np.isfinite(x) & np.isfinite(y)
     if not known.any():
         raise ValueError(f"no model has both {names[0]} and {names[1]}")
-    errors = rows["error"].to_numpy(np.float64)[known]
-    record = rank_map((names[0], names[1]), x[known], y[known], errors)
+    errors = rows["error"].to_numpy(np.float64)
+    if not known.all():
+        x, y, errors = x[known], y[known], errors[known]
+    record = rank_map((names[0], names[1]), x, y, errors)
     figure = new_figure(4.6, 3.5)
     draw_rank_map(figure.subplots(), record)
     add_caption(figure, f"{groups[0].name}: {caption(groups)}. The ring is the best model.")
