@@ -135,7 +135,7 @@ def ranges_figure(shown: Group, names: Sequence[str] | None = None) -> Figure:
     ValueError
         As `ranges.parameter_ranges`.
     """
-    records = parameter_ranges(shown.rows, names)
+    records = parameter_ranges(shown.rows, names, of=shown.name)
     columns = min(_COLUMNS, len(records))
     lines = -(-len(records) // columns)
     with figure_style():

@@ -82,9 +82,9 @@ def complexity_of(groups: Sequence[Group], options: Options) -> str:
 
 def known_pairs(group: Group, name: str) -> tuple[Floats, Floats]:
     """Return a column and the errors, of the models that have a value."""
-    x = column_of(group.rows, name)
+    x = column_of(group.rows, name, group.name)
     known = np.isfinite(x)
     if not known.any():
-        raise ValueError(f"{group.name}: the column {name} is empty in all {len(x)} rows")
+        raise ValueError(f"the column {name} is empty in all {len(x)} rows of {group.name}")
     errors = group.rows["error"].to_numpy(np.float64)
     return (x, errors) if known.all() else (x[known], errors[known])
