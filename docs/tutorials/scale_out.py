@@ -1,7 +1,7 @@
 """Scale out: two programs that know nothing of each other train one study in one storage.
 
 python docs/tutorials/scale_out.py            # 12 networks, 3 epochs: some minutes
-python docs/tutorials/scale_out.py --short    # 4 networks of one epoch: it runs
+python docs/tutorials/scale_out.py --short    # 3 networks of one epoch: it runs
 python docs/tutorials/scale_out.py --storage postgresql://me@host/regnet    # for many machines
 """
 
@@ -26,17 +26,17 @@ def main() -> None:
     parser.add_argument("--storage", default="")
     parser.add_argument("--out", type=Path, default=Path("tutorial-scale-out"))
     asked = parser.parse_args()
-    n, epochs, side = (4, 1, 16) if asked.short else (12, 3, 32)
+    n, epochs, size = (3, 1, 3e5) if asked.short else (12, 3, 1e6)
     asked.out.mkdir(parents=True, exist_ok=True)
     storage = asked.storage or f"journal:{asked.out / 'runs.journal'}"
 
     # 1. The study: which networks, seeds and trials there are is decided here, once.
-    data = load_dataset("digits", resolution=side)
+    data = load_dataset("digits")
     settings = Settings.of(data, Recipe(epochs=epochs), seed=0)
     drawn = sample(
         SPACES["regnetx-dds"],
         n,
-        budget=Budget(flops=(1e6 * (side / 32) ** 2, 1.2e6 * (side / 32) ** 2)),
+        budget=Budget(flops=(size, 1.2 * size)),
         rng=np.random.default_rng(0),
         resolution=settings.resolution,
         classes=settings.classes,
