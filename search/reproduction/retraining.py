@@ -65,7 +65,6 @@ def retrain(rows: pd.DataFrame, noise: float) -> Iterator[Retrained]:
 
 def _retrained(row: Mapping[Any, Any], noise: float) -> Retrained:
     record = {key: _plain(row[key]) for key in RECORD_KEYS if key in row}
-    threads = int(row["threads"])
     forget_networks()
     with arithmetic(version_of(json.loads(row["environment"]).get("convolution", ""))):
         result = train(
@@ -73,10 +72,10 @@ def _retrained(row: Mapping[Any, Any], noise: float) -> Retrained:
             Recipe.from_dict(json.loads(row["recipe"])),
             load_dataset(row["data"], resolution=int(row["resolution"])),
             seed=int(row["seed"]),
-            threads=threads,
+            threads=int(row["threads"]),
             hardware=Hardware(devices=1),
         )
-        here = digest(environment(threads))
+        here = digest(environment(result.threads))  # others where TensorFlow had started before
     return Retrained(
         study=str(row["study"]),
         index=int(row["index"]),
