@@ -19,6 +19,7 @@ SMALL, LARGE = "depth=8 w0=16 wa=16 wm=2 group_width=8", "depth=10 w0=24 wa=24 w
 
 
 def best_so_far(url: str, study: str) -> np.ndarray:
+    """Return the lowest error of a study after each of its trials."""
     from regnet_ds.analysis.storages.storage import load_study, open_storage
 
     trials = load_study(open_storage(url), study).trials
@@ -47,6 +48,7 @@ def compare(seed: int, trials: int, epochs: int) -> tuple[np.ndarray, np.ndarray
 
 
 def main() -> None:
+    """Tune with and without the smaller size, seed by seed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--trials", type=int, default=6)
