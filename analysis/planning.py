@@ -169,9 +169,10 @@ def _critical(m: int, alpha: float) -> float:
 
 
 def _two_sample(a: Ints, b: Ints) -> float:
-    size = int(max(a.max(), b.max())) + 1
-    steps = np.bincount(a, minlength=size) - np.bincount(b, minlength=size)
-    return float(np.abs(np.cumsum(steps)).max() / a.size)
+    both = np.concatenate([a, b])
+    order = np.argsort(both, kind="stable")
+    last = np.append(np.diff(both[order]) > 0, True)  # of ties
+    return float(np.abs(np.cumsum(np.where(order < a.size, 1, -1))[last]).max() / a.size)
 
 
 def _distance(rng: np.random.Generator, m: int, below: Floats, upto: Floats) -> float:
