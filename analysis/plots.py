@@ -16,6 +16,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from ..designspace.arrays import Ints
 from .bands import Band, band
@@ -110,6 +111,8 @@ def draw_range(axes: Axes, record: ParameterRange) -> Axes:
     axes.set_xscale(axis.scale)
     if axis.scale == "log" and axis.divisor > 1:
         axes.xaxis.set_major_formatter("{x:g}")  # 10 G rather than 10^1 G
+    if axis.scale == "linear" and axis.divisor == 1 and np.all(record.x % 1 == 0):
+        axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     axes.set_xlabel(axis.label)
     axes.set_title(f"{_number(best)}  [{_number(low)}, {_number(high)}]", pad=3)
     return axes
