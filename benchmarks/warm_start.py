@@ -21,6 +21,7 @@ SMALL, LARGE = "depth=8 w0=16 wa=16 wm=2 group_width=8", "depth=10 w0=24 wa=24 w
 
 
 def best_so_far(url: str, study: str) -> np.ndarray:
+    """Return the lowest error of a study after each of its trials."""
     from regnet_ds.analysis.storages.storage import load_study, open_storage
 
     trials = load_study(open_storage(url), study).trials
@@ -70,6 +71,7 @@ def interval(differences: Sequence[float]) -> str:
 
 
 def main() -> None:
+    """Tune with and without the smaller size, seed by seed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--trials", type=int, default=8)
