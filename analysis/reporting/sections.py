@@ -81,6 +81,7 @@ def draw_all(groups: Sequence[Group], options: Options) -> Gallery:
             if kind == "compare":
                 page = _compared(shown, options.seed)
                 findings += page.text.split("\n")
+                page = replace(page, text="Every pair of populations; in words in the summary.")
             else:
                 page = draw_kind(kind, shown, options)
             if kind == "scatter":
