@@ -21,6 +21,7 @@ RUNS, LIMIT, CLAIMED = 3, 2.0, 8.1e9
 
 
 def seconds(name: str) -> float:
+    """Return the seconds that one network takes to build."""
     start = time.perf_counter()
     model = build(canonical(name))
     taken = time.perf_counter() - start
@@ -30,6 +31,7 @@ def seconds(name: str) -> float:
 
 
 def main() -> None:
+    """Build every network and say which miss the claim."""
     print(f"the first model: {seconds('RegNetX-200MF'):.2f} s")
     print(f"{'network':<16}{'GF':>8}{'seconds':>24}")
     missed = []

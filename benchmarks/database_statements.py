@@ -97,6 +97,7 @@ def replay(url: str, clients: int, trials: int) -> float:
 
 
 def main() -> None:
+    """Replay the statements of so many clients, and print trials a second."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--clients", type=int, nargs="*", default=[8, 64])
     parser.add_argument("--trials", type=int, default=1280)

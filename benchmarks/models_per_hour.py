@@ -18,6 +18,7 @@ WAYS = {"2x1": (2, 1), "1x1": (1, 1), "1x2": (1, 2)}  # workers, threads of each
 
 
 def models_per_hour(n: int, epochs: int, workers: int, threads: int) -> float:
+    """Return the networks that so many workers train an hour."""
     from regnet_ds.designspace import SPACES, Budget, sample
     from regnet_ds.search.data.datasets import load_dataset
     from regnet_ds.search.populations.settings import Settings
@@ -38,6 +39,7 @@ def models_per_hour(n: int, epochs: int, workers: int, threads: int) -> float:
 
 
 def main() -> None:
+    """Measure each way and print its rate."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=2)

@@ -57,6 +57,7 @@ def scalar(seed: int, plain: bool) -> float:
 
 
 def main() -> None:
+    """Sample side by side and print rates and ratios."""
     batched(0)
     rows = [(*batched(seed), scalar(seed, True), scalar(seed, False)) for seed in range(RUNS)]
     print(f"sampling regnetx at 4 GF within 5%, one core, {RUNS} runs")

@@ -15,11 +15,13 @@ LAST = 4  # stages
 
 
 def log_uniform(u: float, low: float, high: float, q: float) -> float:
+    """Return a number of [low, high], log-uniform and rounded up to a multiple of q."""
     start, end = math.log(low - min(q, low / 2)), math.log(high)
     return math.ceil(math.exp(end - u * (end - start)) / q) * q
 
 
 def group_width(u: Uniform) -> int:
+    """Return a group width: a power of two below 8, else log-uniform in steps of 8."""
     power = 2 ** (3 + int(u() * 5))
     return int(log_uniform(u(), 8, 128, 8)) if power >= 8 else power
 

@@ -85,6 +85,7 @@ def model_based(
 
 
 def main() -> None:
+    """Let the searches of equal cost choose from the pool, and print whose choice is best."""
     from regnet_ds.search.budget_search.plan import SearchPlan
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])

@@ -55,6 +55,7 @@ def train(task: Any, report: Any) -> SimpleNamespace:
 
 
 def population(n: int) -> Any:
+    """Return n networks of some megaflops."""
     from regnet_ds.designspace import SPACES, Budget, sample
 
     rng = np.random.default_rng(0)
@@ -65,6 +66,7 @@ def population(n: int) -> Any:
 
 
 def settings() -> Any:
+    """Return the settings of a study whose trainings report so often."""
     from regnet_ds.search.populations.settings import Settings
 
     recipe = {"epochs": REPORTS, "lr": 0.1}
@@ -171,6 +173,7 @@ def crowd(url: str, n: int, trials: int, server: int) -> dict[str, float]:
 
 
 def main() -> None:
+    """Measure a journal and PostgreSQL, alone and under many workers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--measured", type=int, default=100)
@@ -196,6 +199,7 @@ def main() -> None:
 
 
 def show(storage: str, found: dict[str, float]) -> None:
+    """Print what was measured on a storage."""
     print(storage, *(f"{key}: {value:.4g}" for key, value in found.items()), sep="  ", flush=True)
 
 

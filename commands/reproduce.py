@@ -86,7 +86,7 @@ def more(
     """
     from ..search.queue.executors import check_workers
     from ..search.queue.tasks import DEFAULT_TRAINER
-    from ..search.reproduction.ladder import Ladder, train_ladder
+    from ..search.reproduction.ladder import Ladder
     from ..search.reproduction.small_studies import (
         add_augmentation,
         add_rates,
@@ -108,11 +108,16 @@ def more(
         *add_scaling(storage, settings, seed),
         *add_augmentation(storage, settings, seed),
     ]
-    how: Any = {"trainer": trainer or DEFAULT_TRAINER, "limits": limits}
     with trial_progress() as show:
-        how["on_progress"] = lambda name, counts: show(name, counts, sum(counts.values()))
-        done = train_studies(storage, names, workers, **how)
-        done = done and train_ladder(storage, larger, workers, **how)
+        done = train_studies(
+            storage,
+            names,
+            larger,
+            workers,
+            trainer=trainer or DEFAULT_TRAINER,
+            on_progress=lambda name, counts: show(name, counts, sum(counts.values())),
+            limits=limits,
+        )
     if done:
         _pack(storage, [*names, *larger.studies], out / "more.parquet")
     finish(done, limits.reached)

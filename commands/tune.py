@@ -172,6 +172,8 @@ def tune(
                 confirm,
                 processes,
                 trainer=trainer or DEFAULT_TRAINER,
+                guards=guards,
+                limits=limits,
                 cluster=cluster,
                 on_progress=lambda one, counts: show(one, counts, sum(counts.values())),
             )

@@ -130,14 +130,21 @@ class WorkerPool:
         process = self._processes[slot]
         if share is None or process is None:
             return
+        owners = self._owners_of_finished(studies)
+        self._shares[slot] = share - sum(held["pid"] == process.pid for held in owners)
+
+    def trained(self, storage: BaseStorage) -> int:
+        """Return how many trials the workers have finished."""
+        return len(self._owners_of_finished(self.studies(storage)))
+
+    def _owners_of_finished(self, studies: Sequence[optuna.Study]) -> list[dict[str, Any]]:
         finished = (
             trial.user_attrs.get(OWNER) or {}
             for study in studies
             for trial in trials_in(study, *ALL)
             if trial.state.is_finished()
         )
-        mine = [held for held in finished if held.get("pool") == self.id]
-        self._shares[slot] = share - sum(held["pid"] == process.pid for held in mine)
+        return [held for held in finished if held.get("pool") == self.id]
 
     def studies(self, storage: BaseStorage) -> list[optuna.Study]:
         """Return those of the pool's studies that the storage holds: all, if none are named."""
@@ -272,7 +279,8 @@ def run_workers(
 
     Returns
     -------
-    Whether it was done; False if it was interrupted, or a limit was reached.
+    Whether it was done; False if it was interrupted, be it as the last trial ended, or a limit
+    was reached.
 
     Raises
     ------
@@ -287,9 +295,8 @@ def run_workers(
         check_workers(url, n)
         settings |= {"guards": guards, "limits": limits, "folder": folder}
         return run_on_ray(url, studies, n, step=step, cluster=cluster, **settings)
-    settings |= {"guards": guards, "trials": limits.trials}
+    settings |= {"guards": guards, "trials": limits.left}
     pool = WorkerPool(url, studies, n, folder=folder, **settings)
-    began = time.monotonic()
     storage = open_storage(url, create=False)
     require_writable(storage, url)
     with one_writer(url):
@@ -306,22 +313,19 @@ def run_workers(
                     patient(lambda: pool.mend(storage))
                     time.sleep(POLL)
                     done = patient(lambda: step(storage))
-                    limits.reached = _reached(limits, pool, time.monotonic() - began)
+                    limits.reached = _reached(limits, pool)
             finally:
                 if len(interrupted) < 2:
                     pool.stop()
                 pool.kill()
         patient(lambda: pool.release(storage))
-    return done
+        limits.trained += 0 if limits.trials is None else patient(lambda: pool.trained(storage))
+    return done and not interrupted  # whoever stops it does not want what comes next
 
 
-def _reached(limits: Limits, pool: WorkerPool, seconds: float) -> str:
+def _reached(limits: Limits, pool: WorkerPool) -> str:
     """Return in words which limit a run has reached, or nothing."""
-    if pool.spent:
-        return f"{limits.trials} trials"
-    if limits.seconds is not None and seconds > limits.seconds:
-        return f"{limits.seconds:g} s"
-    return ""
+    return f"{limits.trials} trials" if pool.spent else limits.late()
 
 
 def in_turn(steps: Sequence[Step]) -> Step:

@@ -14,7 +14,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import optuna
@@ -70,19 +70,34 @@ class Limits:
     Attributes
     ----------
     seconds
-        After which running trials are returned and the run ends; None: no limit.
+        From ``began`` on, after which running trials are returned and the run ends; None: no limit.
     trials
         That are trained to their end; None: no limit.
+    trained
+        How many were, by processes of this machine, in runs that have ended.
     """
 
     seconds: float | None = None
     trials: int | None = None
     reached: str = ""
+    trained: int = 0
+    began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         for name, given in (("time limit", self.seconds), ("number of trials", self.trials)):
             if given is not None and not given > 0:
                 raise ValueError(f"the {name} must be above 0, got {given}")
+
+    @property
+    def left(self) -> int | None:
+        """How many trials the next run may train."""
+        return None if self.trials is None else max(0, self.trials - self.trained)
+
+    def late(self) -> str:
+        """Return in words which time is over, or nothing."""
+        if self.seconds is None or time.monotonic() - self.began <= self.seconds:
+            return ""
+        return f"{self.seconds:g} s"
 
 
 class Watch:

@@ -103,7 +103,7 @@ def run_on_ray(
 
 
 def _drive(actors: _Actors, storage: BaseStorage, step: Step, limits: Limits) -> bool:
-    began, done = time.monotonic(), False
+    done = False
     with interrupts(actors.kill) as interrupted:
 
         def patient(do: Callable[[], Any]) -> Any:
@@ -117,15 +117,14 @@ def _drive(actors: _Actors, storage: BaseStorage, step: Step, limits: Limits) ->
                 done = patient(lambda: step(storage))
                 if actors.spent:
                     limits.reached = f"{limits.trials} trials"
-                if limits.seconds is not None and time.monotonic() - began > limits.seconds:
-                    limits.reached = f"{limits.seconds:g} s"
+                limits.reached = limits.reached or limits.late()
         finally:
             if len(interrupted) < 2:
                 actors.drain()
             actors.kill()
     for study in actors.studies(storage):
         release_orphans(study)
-    return done
+    return done and not interrupted
 
 
 class _Actors:

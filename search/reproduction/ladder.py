@@ -146,6 +146,20 @@ def train_ladder(
     WorkerError
         If workers die before they train anything.
     """
+    return run_workers(
+        url,
+        ladder.studies,
+        workers,
+        step=begin_ladder(url, ladder, on_progress),
+        folder=run_folder(url, ladder.name),
+        trainer=trainer,
+        threads=ladder.settings().threads,
+        limits=limits,
+    )
+
+
+def begin_ladder(url: str, ladder: Ladder, on_progress: OnProgress | None = None) -> Step:
+    """Create the studies of a ladder, or check them; return the step of `run_workers` for it."""
     settings = ladder.settings()
     drawn = {name: draw(ladder, name, settings) for name in ladder.spaces}
     budget = f"{ladder.budget.describe()}, at most {MOST_BLOCKS} blocks"
@@ -158,16 +172,7 @@ def train_ladder(
             space=ladder.space(name),
             budget=budget,
         )
-    return run_workers(
-        url,
-        ladder.studies,
-        workers,
-        step=_rounds(ladder, drawn, settings, on_progress),
-        folder=run_folder(url, ladder.name),
-        trainer=trainer,
-        threads=settings.threads,
-        limits=limits,
-    )
+    return _rounds(ladder, drawn, settings, on_progress)
 
 
 def _rounds(

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import optuna
+from optuna.storages import BaseStorage
 
 from ...analysis.records import Status
 from ...analysis.storages.storage import load_study
@@ -24,10 +25,10 @@ from ..populations.studies import (
     create_population_study,
     status,
 )
-from ..queue.executors import run_workers
+from ..queue.executors import Step, in_turn, run_workers
 from ..queue.guards import Limits
 from ..queue.tasks import DEFAULT_TRAINER
-from .ladder import FLOPS, Ladder, OnProgress, draw
+from .ladder import FLOPS, Ladder, OnProgress, begin_ladder, draw
 
 MAPS = "maps"
 MAPS_SPACES = ("anynetx-c", "anynetx-d", "anynetx-e", "regnetx-dds")
@@ -149,16 +150,31 @@ def add_augmentation(url: str, settings: Settings, seed: int = 0) -> list[str]:
 def train_studies(
     url: str,
     names: list[str],
+    ladder: Ladder,
     workers: int = 2,
     *,
     trainer: str = DEFAULT_TRAINER,
     on_progress: OnProgress | None = None,
     limits: Limits | None = None,
 ) -> bool:
-    """Train what waits in studies, in order; False if not all is trained."""
+    """Train what waits in studies, in order, then a ladder; False if not all is trained."""
+    return run_workers(
+        url,
+        [*names, *ladder.studies],
+        workers,
+        step=in_turn([_nothing_waits(names, on_progress), begin_ladder(url, ladder, on_progress)]),
+        folder=run_folder(url, "small-studies"),
+        trainer=trainer,
+        threads=ladder.settings().threads,
+        limits=limits,
+    )
+
+
+def _nothing_waits(names: list[str], on_progress: OnProgress | None) -> Step:
+    """Return the step of `run_workers` that is done when nothing of the studies waits or runs."""
     found: list[optuna.Study] = []
 
-    def step(storage: optuna.storages.BaseStorage) -> bool:
+    def step(storage: BaseStorage) -> bool:
         if not found:
             found.extend(load_study(storage, name) for name in names)
         counts = Counter[str]()
@@ -168,7 +184,4 @@ def train_studies(
             on_progress("small studies", counts)
         return not counts[Status.WAITING] and not counts[Status.RUNNING]
 
-    folder = run_folder(url, "small-studies")
-    return run_workers(
-        url, names, workers, step=step, folder=folder, trainer=trainer, limits=limits
-    )
+    return step

@@ -22,6 +22,7 @@ from ..populations.settings import open_study, plain, run_folder, trial_seed
 from ..populations.studies import status
 from ..queue.claims import trials_in
 from ..queue.executors import in_turn, run_workers
+from ..queue.guards import Guards, Limits
 from ..queue.leases import PRIVATE
 from ..queue.ray_cluster import RayCluster
 from ..queue.tasks import DEFAULT_TRAINER, EVERY, GAIN, HARDWARE, SETTINGS, TEST
@@ -74,9 +75,11 @@ def confirm(
     *,
     trainer: str = DEFAULT_TRAINER,
     on_progress: Callable[[str, dict[str, int]], None] | None = None,
+    guards: Guards | None = None,
+    limits: Limits | None = None,
     cluster: RayCluster | None = None,
 ) -> bool:
-    """Train what tuning studies found, and what they began with; False if interrupted.
+    """Train what tuning studies found, and what they began with; False if not all of it.
 
     Raises
     ------
@@ -106,6 +109,8 @@ def confirm(
         folder=run_folder(url, studies[0]),
         trainer=trainer,
         threads=made[0].user_attrs["threads"],
+        guards=guards,
+        limits=limits,
         cluster=cluster,
     )
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,3 +166,55 @@ def test_the_shipped_smaller_studies() -> None:
     assert {counts[f"scaling/{form}"] for form in FORMS} == {15}
     assert {counts[f"augmentation/{size}"] for size in SIZES} == {9}
     assert min(counts[f"maps/{space}"] for space in MAPS_SPACES) >= 10
+
+
+COMMANDS = {
+    "ladder": ["reproduce", "ladder", "-n", "12"],
+    "more": ["reproduce", "more", "-n", "12", "--rates", "8"],
+}
+
+
+def finished(journal: Path) -> int:
+    """Return how many trainings a journal has the end of (Optuna's record 6, state COMPLETE)."""
+    records = [] if not journal.exists() else map(json.loads, journal.read_text().splitlines()[:-1])
+    return sum(record["op_code"] == 6 and record["state"] == 1 for record in records)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "stops"),
+    [
+        ("ladder", (30,)),
+        ("more", (30, 71)),  # the smaller studies are 71 trainings, then come the maps
+    ],
+)
+def test_ctrl_c_loses_nothing(
+    regnet_ds: Run, tmp_path: Path, name: str, stops: tuple[int, ...]
+) -> None:
+    command = [*COMMANDS[name], "--trainer", f"{FAKE}:train"]
+    whole = regnet_ds(*command, "--out", "whole")
+    assert whole.returncode == 0, whole.stderr
+    journal = tmp_path / "made" / "runs.journal"
+    for stop in stops:
+        wanted = max(stop, finished(journal) + 1)
+        deadline = time.monotonic() + 300
+        process = subprocess.Popen(
+            [sys.executable, "-m", "regnet_ds", *command, "--out", "made"],
+            cwd=tmp_path,
+            env={**os.environ, "FAKE_SECONDS": "0.1"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while finished(journal) < wanted and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=60)[1]
+        assert process.returncode == 130, err
+        assert "stopped; the same command continues" in err
+        assert not (tmp_path / "made" / f"{name}.parquet").exists()
+    done = regnet_ds(*command, "--out", "made")
+    assert done.returncode == 0, done.stderr
+    key, same = ["study", "index", "replicate"], ["seed", "error", "recipe", "stage_widths"]
+    tables = [load_table(tmp_path / at / f"{name}.parquet") for at in ("whole", "made")]
+    one, other = (table.sort_values(key)[key + same].to_dict("records") for table in tables)
+    assert one == other

@@ -19,6 +19,7 @@ from regnet_ds.search.populations.studies import (
     status,
 )
 from regnet_ds.search.queue.executors import WorkerError, WorkerPool, run_workers
+from regnet_ds.search.queue.guards import Limits
 
 N = 12
 
@@ -177,6 +178,33 @@ def test_ctrl_c_leaves_the_study_resumable(make, fake_trainer, monkeypatch, time
     monkeypatch.setenv("FAKE_SECONDS", "0")
     assert run_study(url, "p", 2, trainer=fake_trainer)
     assert counts(url) == {"complete": 4}
+
+
+def test_an_interruption_as_the_last_trial_ends_is_one(make, fake_trainer, monkeypatch):
+    """Else what comes next would go on: reproduce more, tune --confirm."""
+    monkeypatch.setenv("FAKE_SECONDS", "0")
+    url = make(n=2)
+
+    def step(storage):
+        if counts(url) != {"complete": 2}:
+            return False
+        os.kill(os.getpid(), signal.SIGINT)
+        return True
+
+    folder = run_folder(url, "p")
+    assert not run_workers(url, ["p"], 1, step=step, folder=folder, trainer=fake_trainer)
+    assert run_study(url, "p", 1, trainer=fake_trainer)
+
+
+def test_runs_share_their_limits(make, fake_trainer, monkeypatch):
+    monkeypatch.setenv("FAKE_SECONDS", "0")
+    limits = Limits(trials=5)
+    url = make(n=3)
+    assert run_study(url, "p", 1, trainer=fake_trainer, limits=limits)
+    url = make("q", 3)
+    assert not run_study(url, "q", 1, trainer=fake_trainer, limits=limits)
+    assert limits.reached == "5 trials"
+    assert counts(url, "q") == {"complete": 2, "waiting": 1}
 
 
 def test_workers_that_cannot_start_are_given_up(make, tmp_path):
