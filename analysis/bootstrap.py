@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..designspace.arrays import Floats
+from ..designspace.arrays import Floats, Ints
 from .distribution import finite_column
 
 FRACTION = 0.25
 CONFIDENCE = 0.95
+_NOTHING = 40.0  # exp(-40) is below the rounding of a share
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,30 @@ def best_probability(errors: ArrayLike, k: int) -> Floats:
     values = finite_column(errors, "errors")
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
-    n = values.size
-    _, group, size = np.unique(values, return_inverse=True, return_counts=True)
+    return _shares(values, values.size, k)
+
+
+def contenders(errors: Floats, k: int) -> tuple[Ints, Floats]:
+    """Return the models that may be the best of k drawn with replacement, and how likely each is.
+
+    The best has a rank above r with probability (1 - r / n)^k, which is nothing to a float from
+    r = 40 n / k on: of many models a few hundred are left, in the order of ``errors``.
+    """
+    n = errors.size
+    most = int(np.ceil(_NOTHING * n / k))
+    if most >= n:
+        return np.arange(n), _shares(errors, n, k)
+    chosen = np.flatnonzero(errors <= np.partition(errors, most)[most])
+    return chosen, _shares(errors[chosen], n, k)
+
+
+def _shares(best: Floats, n: int, k: int) -> Floats:
+    """Return the probability of the best of n models, all worse ones left out, to win k draws."""
+    _, group, size = np.unique(best, return_inverse=True, return_counts=True)
     # survival[i]: P(all k draws are worse than the i best groups).
     behind = n - np.concatenate(([0], np.cumsum(size)))
     survival = (behind / n) ** k
-    return ((survival[:-1] - survival[1:]) / size)[group.reshape(values.shape)]
+    return ((survival[:-1] - survival[1:]) / size)[group.reshape(best.shape)]
 
 
 def good_range(
@@ -90,13 +109,21 @@ def good_range(
         If the columns do not fit, are empty or not finite, or an option is out of range.
     """
     values, errs, k = _checked(x, errors, fraction, confidence)
-    probability = best_probability(errs, k)
+    chosen, probability = contenders(errs, k)
+    low, best, high = percentiles(values[chosen], probability, confidence)
+    return GoodRange(low, best, high, k, values.size, confidence)
+
+
+def percentiles(
+    values: Floats, probability: Floats, confidence: float = CONFIDENCE
+) -> tuple[float, float, float]:
+    """Return the ends of the central ``confidence`` of weighted values, the median between."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(probability[order])
     # Rounding noise of the sum must not carry a percentile past the value that reaches it.
     at = np.searchsorted(reached / reached[-1], _percentiles(confidence) - 1e-12, side="left")
     low, best, high = values[order][at].tolist()
-    return GoodRange(low, best, high, k, values.size, confidence)
+    return low, best, high
 
 
 def good_range_sampled(

@@ -116,6 +116,8 @@ def pareto_front(costs: ArrayLike, errors: ArrayLike) -> Bools:
     c = c[:, np.newaxis] if c.ndim == 1 else c
     if c.ndim != 2 or len(c) != e.size or not np.isfinite(c).all():
         raise ValueError(f"costs must be finite, one row an error, got shape {c.shape}")
+    if c.shape[1] == 1:
+        return _front_of_pairs(c[:, 0], e)
     points = np.column_stack([c, e])
     _, first, same = np.unique(points, axis=0, return_index=True, return_inverse=True)
     unique = points[first]  # in lexicographic order: only earlier points can dominate
@@ -128,6 +130,19 @@ def pareto_front(costs: ArrayLike, errors: ArrayLike) -> Bools:
             kept.append(i)
             front = unique[kept]
     return verdict[same.reshape(-1)]
+
+
+def _front_of_pairs(cost: Floats, errors: Floats) -> Bools:
+    """Return the front of one cost: what is below all errors of smaller costs, ties together."""
+    order = np.lexsort((errors, cost))
+    x, e = cost[order], errors[order]
+    start = np.append(True, x[1:] != x[:-1])  # of models of equal cost the first has least error
+    least = e[start]
+    before = np.minimum.accumulate(np.concatenate(([np.inf], least[:-1])))
+    run = np.cumsum(start) - 1
+    verdict = np.empty(x.size, dtype=np.bool_)
+    verdict[order] = (e == least[run]) & (least < before)[run]
+    return verdict
 
 
 def _pair(x: ArrayLike, errors: ArrayLike) -> tuple[Floats, Floats]:

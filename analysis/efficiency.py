@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike
 from ..designspace.arrays import Floats, Ints
 from .distribution import edf
 
+_NOTHING = 1e-18  # a probability that is nothing beside 1
+
 
 @dataclass(frozen=True, eq=False)
 class SearchCurve:
@@ -79,14 +81,8 @@ def search_curve(
         raise ValueError(f"confidence must be in (0, 1), got {confidence}")
     last = np.append(record.errors[1:] != record.errors[:-1], True)
     values, behind = record.errors[last], 1 - record.probability[last]
-    # One row a size: P(best = value), from P(best > value) = behind^m.
-    survival = np.column_stack([np.ones(m.size), behind[np.newaxis, :] ** m[:, np.newaxis]])
-    share = survival[:, :-1] - survival[:, 1:]
-    # The powers are exact about their largest value, not about the mean: centre first.
-    mean = values[0] + share @ (values - values[0])
-    spread = (values[np.newaxis, :] - mean[:, np.newaxis]) ** 2
-    sd = np.sqrt((share * spread).sum(axis=1))
-    low, median, high = (_quantile(values, survival[:, 1:], q) for q in _levels(confidence))
+    found = np.array([_best_of(values, behind, size, confidence) for size in m.tolist()])
+    mean, sd, low, median, high = found.T
     return SearchCurve(m, mean, sd, low, median, high, record.n, confidence)
 
 
@@ -98,11 +94,21 @@ def search_curve_sampled(
     return values[rng.integers(values.size, size=(repeats, size))].min(axis=1)
 
 
-def _levels(confidence: float) -> tuple[float, float, float]:
-    return (1 - confidence) / 2, 0.5, (1 + confidence) / 2
+def _best_of(
+    values: Floats, behind: Floats, m: int, confidence: float
+) -> tuple[float, float, float, float, float]:
+    """Return mean, sd, low, median and high of the best of m, from P(best > value) = behind^m.
 
-
-def _quantile(values: Floats, survival: Floats, q: float) -> Floats:
-    """Return for each row the least value with P(best <= value) >= q."""
-    reached = 1 - survival >= q - 1e-12
-    return values[reached.argmax(axis=1)]
+    Values that the best exceeds with a probability below the rounding of 1 are left out: of
+    large m a few remain.
+    """
+    used = int(np.searchsorted(-behind, -(_NOTHING ** (1 / m)))) + 1
+    values, survival = values[:used], behind[:used] ** m
+    share = -np.diff(survival, prepend=1.0)
+    # The powers are exact about their largest value, not about the mean: centre first.
+    mean = float(values[0] + share @ (values - values[0]))
+    sd = float(np.sqrt(share @ (values - mean) ** 2))
+    levels = np.array([(1 - confidence) / 2, 0.5, (1 + confidence) / 2])
+    at = np.searchsorted(1 - survival, levels - 1e-12).clip(max=values.size - 1)
+    low, median, high = values[at].tolist()
+    return mean, sd, low, median, high

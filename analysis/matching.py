@@ -93,12 +93,12 @@ def match(
         raise ValueError("matching needs at least one population, got none")
     if bins < 1:
         raise ValueError(f"bins must be at least 1, got {bins}")
-    shared = [_shared_range(columns, k, name) for k, name in enumerate(names)]
+    called = labels or [f"population {i}" for i in range(1, len(columns) + 1)]
+    shared = [_shared_range(columns, k, name, called) for k, name in enumerate(names)]
     chosen = shared if ranges is None else [(float(low), float(high)) for low, high in ranges]
     if len(chosen) != len(names):
         raise ValueError(f"one range a complexity is needed, got {len(chosen)} for {list(names)}")
     located = [_cells(values, chosen, bins) for values in columns]
-    called = labels or [f"population {i}" for i in range(1, len(columns) + 1)]
     for label, cells in zip(called, located, strict=True):
         if (cells < 0).all():
             raise ValueError(
@@ -125,18 +125,25 @@ def _columns(values: ArrayLike, k: int) -> Floats:
     return array
 
 
-def _shared_range(columns: Sequence[Floats], k: int, name: str) -> tuple[float, float]:
+def _shared_range(
+    columns: Sequence[Floats], k: int, name: str, labels: Sequence[str]
+) -> tuple[float, float]:
     """Return the largest minimum and the smallest maximum of a complexity."""
     lows = [float(values[:, k].min()) for values in columns]
     highs = [float(values[:, k].max()) for values in columns]
     low, high = max(lows), min(highs)
-    if low >= high:
-        parts = "; ".join(f"{a:g} to {b:g}" for a, b in zip(lows, highs, strict=True))
-        raise ValueError(
-            f"the ranges of {name} are disjoint or a single value ({parts}):"
-            " normalising is impossible"
-        )
-    return low, high
+    if low < high:
+        return low, high
+    for label, least, most in zip(labels, lows, highs, strict=True):
+        if least == most:
+            raise ValueError(
+                f"all models of {label} have {name} {least:g}: normalising is impossible"
+            )
+    above, below = lows.index(low), highs.index(high)
+    raise ValueError(
+        f"the ranges of {name} are disjoint ({labels[below]}: {lows[below]:g} to {high:g};"
+        f" {labels[above]}: {low:g} to {highs[above]:g}): normalising is impossible"
+    )
 
 
 def _cells(values: Floats, ranges: Sequence[tuple[float, float]], bins: int) -> Ints:

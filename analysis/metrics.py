@@ -75,11 +75,15 @@ METRICS: dict[str, Metric] = {
 
 @dataclass(frozen=True)
 class Axis:
-    """A label with its unit, a scale, and the number that shown values are divided by."""
+    """A label with its unit, a scale, and the number that shown values are divided by.
+
+    ``whole`` says that all of them are integers, so that ticks are, too.
+    """
 
     label: str
     scale: Scale = "linear"
     divisor: float = 1.0
+    whole: bool = False
 
 
 def metric(name: str) -> Metric:
@@ -113,6 +117,7 @@ def axis_for(name: str, values: Floats) -> Axis:
         label=f"{shown.label} ({unit})" if unit else shown.label,
         scale="log" if wide else shown.scale if positive else "linear",
         divisor=divisor,
+        whole=divisor == 1 and bool(np.all(values == np.rint(values))),
     )
 
 

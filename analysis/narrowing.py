@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 
@@ -18,10 +17,9 @@ from ..designspace.constraints import (
     nonincreasing,
     shared,
 )
-from .bootstrap import good_range
 from .importance import holm, rank_correlation
+from .range_choice import LEVEL, RangeChoice, within
 
-LEVEL = 0.05
 SMALL = 0.2  # a rank correlation that a simplification may risk
 FEWEST = 20  # models from which anything is proposed
 KEPT = 10  # the least number of models that the new space may hold
@@ -155,13 +153,13 @@ def _range(
     exchange: tuple[np.random.Generator, int, Ints | None],
 ) -> Step | None:
     """Return the good range as a step, with the p-value of choosing and testing it."""
-    spread = _as_ranges(values)
-    low, high, statistic = _inside_out(spread, errors)
+    choice = RangeChoice(values, errors)
+    low, high, statistic = choice()
     grid = space.parameter(name).law.values
     if statistic <= 0 or (low <= grid[0] and high >= grid[-1]):
         return None
-    p = _permutation_p(spread, errors, statistic, *exchange)
-    inside = _within(values, low, high)
+    p = choice.p_value(statistic, *exchange)
+    inside = within(values, low, high)
     difference = errors[inside].mean() - errors[~inside].mean()
     constraint = fixed(name, low) if low == high else limited(name, low=low, high=high)
     whole = f"{grid[0]:g} to {grid[-1]:g}"
@@ -178,62 +176,6 @@ def _range(
         low=low,
         high=high,
     )
-
-
-def _permutation_p(
-    spread: Floats,
-    errors: Floats,
-    statistic: float,
-    rng: np.random.Generator,
-    permutations: int,
-    cells: Ints | None,
-) -> float:
-    """Return the p-value of choosing a range and testing it, by exchanging the errors.
-
-    It stops early once the p-value is above the level whatever the rest gives.
-    """
-    exceeding = 0
-    for done in range(1, permutations + 1):
-        exceeding += _inside_out(spread, _exchanged(errors, cells, rng))[2] >= statistic
-        if exceeding > LEVEL * (1 + permutations):
-            return (1 + exceeding) / (1 + done)
-    return (1 + exceeding) / (1 + permutations)
-
-
-def _exchanged(errors: Floats, cells: Ints | None, rng: np.random.Generator) -> Floats:
-    """Return the errors in a random order, within each cell where there are cells."""
-    if cells is None:
-        return rng.permutation(errors)
-    mixed = np.empty_like(errors)
-    mixed[np.argsort(cells, kind="stable")] = errors[np.lexsort((rng.random(errors.size), cells))]
-    return mixed
-
-
-def _as_ranges(values: Floats) -> Floats:
-    return values[:, np.newaxis] if values.ndim == 1 else values
-
-
-def _inside_out(spread: Floats, errors: Floats) -> tuple[float, float, float]:
-    """Return the good range and by how much models within rank better than those outside.
-
-    The statistic is the standardised rank sum, so that ranges of any width compare. Where a
-    parameter has a value a stage, the range covers the good ranges of all stages.
-    """
-    found = [good_range(column, errors) for column in spread.T]
-    low, high = min(f.low for f in found), max(f.high for f in found)
-    inside = _within(spread, low, high)
-    n, k = errors.size, int(inside.sum())
-    if k in (0, n):
-        return low, high, 0.0
-    ranks = np.empty(n)
-    ranks[np.argsort(errors, kind="stable")] = np.arange(1, n + 1)
-    sd = np.sqrt(k * (n - k) * (n + 1) / 12)
-    return low, high, float((k * (n + 1) / 2 - ranks[inside].sum()) / sd)
-
-
-def _within(values: Floats, low: float, high: float) -> Bools:
-    inside = (values >= low) & (values <= high)
-    return cast(Bools, inside if inside.ndim == 1 else inside.all(axis=1))
 
 
 def _order(name: str, values: Floats, errors: Floats, space: DesignSpace) -> Step | None:
@@ -302,7 +244,7 @@ def keeps(columns: Mapping[str, Floats], steps: Sequence[Step], n: int) -> Bools
     for step in steps:
         values = columns[step.parameter]
         if step.kind == "range" and step.low is not None and step.high is not None:
-            kept &= _within(values, step.low, step.high)
+            kept &= within(values, step.low, step.high)
         elif step.kind == "order":
             sign = 1 if "nondecreasing" in step.change else -1
             kept &= np.all(sign * np.diff(values, axis=1) >= 0, axis=1)

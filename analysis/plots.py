@@ -25,8 +25,10 @@ from .ranges import ParameterRange, constants, parameter_ranges
 from .style import (
     BLACK,
     BLUE,
+    CROWD,
     add_caption,
     figure_style,
+    label_axis,
     legend_above,
     line_style,
     new_figure,
@@ -105,12 +107,9 @@ def draw_range(axes: Axes, record: ParameterRange) -> Axes:
     axes.axvspan(low, high, zorder=0.5, **_BAND)
     for edge in (low, high):
         axes.axvline(edge, zorder=0.6, **_EDGE)
-    scatter(axes, record.x / axis.divisor, record.errors)
+    scatter(axes, record.x / axis.divisor, record.errors, scale=axis.scale)
     axes.axvline(best, color=BLACK, linewidth=1.6, zorder=1.5)
-    axes.set_xscale(axis.scale)
-    if axis.scale == "log" and axis.divisor > 1:
-        axes.xaxis.set_major_formatter("{x:g}")  # 10 G rather than 10^1 G
-    axes.set_xlabel(axis.label)
+    label_axis(axes, "x", axis)
     axes.set_title(f"{_number(best)}  [{_number(low)}, {_number(high)}]", pad=3)
     return axes
 
@@ -136,7 +135,7 @@ def ranges_figure(shown: Group, names: Sequence[str] | None = None) -> Figure:
     ValueError
         As `ranges.parameter_ranges`.
     """
-    records = parameter_ranges(shown.rows, names)
+    records = parameter_ranges(shown.rows, names, of=shown.name)
     columns = min(_COLUMNS, len(records))
     lines = -(-len(records) // columns)
     with figure_style():
@@ -160,13 +159,14 @@ def _range_legend(figure: Figure, record: ParameterRange) -> None:
         Line2D([], [], color=BLACK, linewidth=1.6),
         Patch(facecolor=(*to_rgb(BLUE), 0.2), edgecolor=BLUE, linestyle=(0, (4, 2))),
     ]
-    labels = ["a model", "most likely best value", f"{share} range of the best value"]
+    point = "models, darker where more" if record.x.size > CROWD else "a model"
+    labels = [point, "most likely best value", f"{share} range of the best value"]
     figure.legend(handles, labels, loc="outside upper center", ncols=3, columnspacing=1.5)
 
 
 def _range_caption(shown: Group, records: Sequence[ParameterRange]) -> str:
     sizes = {record.found.n: record.found.k for record in records}
-    k = " and ".join(f"k = {k} of {n:,}" for n, k in sizes.items())
+    k = " and ".join(f"k = {k:,} of {n:,}" for n, k in sizes.items())
     parts = [
         f"{short_name(shown.name)}: {caption([shown])}",
         f"Above each panel: the most likely best value [range], for the best of {k} models drawn"

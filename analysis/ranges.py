@@ -16,6 +16,7 @@ from .metrics import METRICS, nearest
 from .tables.readers import numbers
 
 HYPERPARAMETERS = ("lr", "weight_decay", "momentum", "label_smoothing", "mixup_alpha", "batch_size")
+TABLE = "the table"
 SHOWN = (*PARAMETER_KEYS, *COMPLEXITY_KEYS, *HYPERPARAMETERS)
 
 
@@ -35,6 +36,7 @@ def parameter_ranges(
     *,
     fraction: float = FRACTION,
     confidence: float = CONFIDENCE,
+    of: str = TABLE,
 ) -> tuple[ParameterRange, ...]:
     """Return the good range of each parameter, over the rows that have it.
 
@@ -47,6 +49,8 @@ def parameter_ranges(
         take more than one value.
     fraction, confidence
         As in `bootstrap.good_range`.
+    of
+        What the rows are called in messages.
 
     Raises
     ------
@@ -54,21 +58,25 @@ def parameter_ranges(
         If a column is missing (the nearest is named), holds no numbers, or nothing varies.
     """
     if names is None:
-        names = shown_parameters(rows)
+        names = shown_parameters(rows, of)
     found: list[ParameterRange] = []
     for name in names:
-        values = column_of(rows, name)
+        values = column_of(rows, name, of)
         known = np.isfinite(values)
-        x, errors = values[known], rows["error"].to_numpy(dtype=np.float64)[known]
+        x, errors = values, rows["error"].to_numpy(dtype=np.float64)
+        if not known.all():  # 10^7 models are not copied for each parameter
+            x, errors = x[known], errors[known]
         if not x.size:
-            raise ValueError(f"the column {name} is empty in all {len(rows)} rows")
+            raise ValueError(f"the column {name} is empty in all {len(rows)} rows of {of}")
         bounds = good_range(x, errors, fraction=fraction, confidence=confidence)
         found.append(ParameterRange(name, x, errors, bounds))
     return tuple(found)
 
 
-def shown_parameters(rows: pd.DataFrame) -> tuple[str, ...]:
+def shown_parameters(rows: pd.DataFrame, of: str = TABLE) -> tuple[str, ...]:
     """Return the parameters, complexities and hyperparameters that take more than one value.
+
+    ``of`` is what the rows are called in messages.
 
     Raises
     ------
@@ -77,16 +85,16 @@ def shown_parameters(rows: pd.DataFrame) -> tuple[str, ...]:
     """
     names = tuple(n for n in SHOWN if n in rows and len(np.unique(_known(rows, n))) > 1)
     if not names:
-        raise ValueError(f"no parameter varies over the {len(rows)} rows: nothing to plot")
+        raise ValueError(f"no parameter varies over the {len(rows)} rows of {of}: nothing to plot")
     return names
 
 
-def column_of(rows: pd.DataFrame, name: str) -> Floats:
+def column_of(rows: pd.DataFrame, name: str, of: str = TABLE) -> Floats:
     """Return a column as numbers, missing ones as NaN, or raise ValueError (nearest named)."""
     if name not in rows:
         choices = [c for c in rows.columns if c in METRICS and c != "error"] or rows.columns
-        raise ValueError(f"there is no column {name} (nearest: {nearest(name, choices)})")
-    return _values(rows, name)
+        raise ValueError(f"{of} has no column {name} (nearest: {nearest(name, choices)})")
+    return _values(rows, name, of)
 
 
 def constants(rows: pd.DataFrame) -> dict[str, float]:
@@ -99,8 +107,8 @@ def constants(rows: pd.DataFrame) -> dict[str, float]:
     return held
 
 
-def _values(rows: pd.DataFrame, name: str) -> Floats:
-    cells: Any = numbers(rows, name, "the table")
+def _values(rows: pd.DataFrame, name: str, of: str = TABLE) -> Floats:
+    cells: Any = numbers(rows, name, of)
     return cells.to_numpy(dtype=np.float64, na_value=np.nan)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..designspace.arrays import Floats
-from .importance import FEWEST, rank_correlation
+from .importance import FEWEST, centred_ranks, interval_of_ranks, rank_correlation
 from .intervals import CONFIDENCE, Interval
 
 
@@ -79,12 +79,17 @@ def correlations(
         raise ValueError(f"a correlation needs two columns, got {', '.join(arrays) or 'none'}")
     if len({one.shape for one in arrays.values()}) > 1:
         raise ValueError(f"columns differ in length: {[one.size for one in arrays.values()]}")
+    known = {name: np.isfinite(one) for name, one in arrays.items()}
+    # A column without holes is ranked once for all its pairs.
+    ranks = {name: centred_ranks(arrays[name]) for name, one in known.items() if one.all()}
     pairs: list[Pair] = []
     for a, b in combinations(arrays, 2):
-        known = np.isfinite(arrays[a]) & np.isfinite(arrays[b])
-        n = int(known.sum())
-        rho = Interval(0.0, -1.0, 1.0, confidence)
-        if n >= FEWEST:
-            rho = rank_correlation(arrays[a][known], arrays[b][known], confidence=confidence)
+        if a in ranks and b in ranks:
+            rho, n = interval_of_ranks(ranks[a], ranks[b], confidence), arrays[a].size
+        else:
+            both = known[a] & known[b]
+            rho, n = Interval(0.0, -1.0, 1.0, confidence), int(both.sum())
+            if n >= FEWEST:
+                rho = rank_correlation(arrays[a][both], arrays[b][both], confidence=confidence)
         pairs.append(Pair(a, b, rho, n))
     return Correlations(tuple(arrays), tuple(pairs))

@@ -11,14 +11,18 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.style import context
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from ..designspace.arrays import Floats
 from ..designspace.atomic import whole_file
 from ..designspace.tables.columns import require_suffix
+from .density import draw_density
+from .metrics import Axis, Scale
 
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, ORANGE, SKY, BLACK = "#CC79A7", "#E69F00", "#56B4E9", "#000000"
@@ -28,6 +32,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 MANY = 20_000  # points from which a vector file holds pixels
 CROWD = 200_000  # points from which a density is drawn in place of them
 _LONGEST_NAME = 40
+_SHORT = 100  # an axis from low to 100 low is short
 LINES: tuple[Any, ...] = (
     "-",
     (0, (5, 1.5)),
@@ -98,12 +103,41 @@ def legend_above(axes: Axes, title: str, columns: int = 1) -> None:
     )
 
 
-def scatter(axes: Axes, x: Any, y: Any, *, color: str = GREY, marker: str = "o") -> None:
-    """Draw points: as pixels where they are many, as their density where they are a crowd."""
+def label_axis(axes: Axes, which: Literal["x", "y"], shown: Axis) -> None:
+    """Give an axis whose data are drawn its scale and label; few ticks, whose labels do not touch.
+
+    A logarithmic axis of up to two decades has ticks at 1, 2 and 5, a longer one at 1 alone.
+    """
+    axes.set(**{f"{which}scale": shown.scale, f"{which}label": shown.label})
+    axis: Any = axes.xaxis if which == "x" else axes.yaxis
+    if shown.scale == "linear":
+        if shown.whole:
+            axis.set_major_locator(MaxNLocator("auto", integer=True, steps=(1, 2, 2.5, 5, 10)))
+        return
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    short = high <= _SHORT * low
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if short else (1,)))
+    axis.set_minor_formatter(NullFormatter())
+    if short or shown.divisor > 1:
+        axis.set_major_formatter("{x:g}")  # 10 G rather than 10^1 G
+
+
+def scatter(
+    axes: Axes,
+    x: Floats,
+    y: Floats,
+    *,
+    color: str = GREY,
+    marker: str = "o",
+    scale: Scale = "linear",
+) -> None:
+    """Draw points: as pixels where they are many, as their density where they are a crowd.
+
+    ``scale`` is that of the horizontal axis.
+    """
     few = x.size <= 300
     if x.size > CROWD:
-        # Rounded to pixels, so that 10^7 points cost no more than a picture.
-        axes.hist2d(x, y, bins=200, norm="log", cmap="Greys", rasterized=True, zorder=1)
+        draw_density(axes, x, y, color=color, scale=scale)
         return
     axes.scatter(
         x,

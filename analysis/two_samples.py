@@ -7,6 +7,7 @@ where its EDF is nowhere lower: at every error it has at least as large a share 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -19,7 +20,9 @@ from .distribution import KS, finite_column
 from .intervals import CONFIDENCE, Interval
 
 PERMUTATIONS = 999
-_MOST = 30_000_000  # errors permuted in all: large populations get fewer permutations
+MANY = 30_000  # models from which they are exchanged in number, between `_HEIGHTS` heights
+_HEIGHTS = 1_000
+_MOST = 30_000_000  # errors permuted in all, where weights differ within a stratum
 _FEWEST = 99
 
 
@@ -89,12 +92,17 @@ def weighted_ks(
     strata_a, strata_b
         (n,) and (m,) cells; None exchanges all models.
     permutations
-        At least 1. Of populations above 30,000 models fewer are drawn, but 99 at least.
+        At least 1. Above 30,000 models the p-value is that of the largest distance at 1,000
+        heights of the pooled sample, between which only the numbers exchanged are drawn.
     """
     errors, mass, strata = _pooled(a, b, weights_a, weights_b, strata_a, strata_b)
     last = np.append(errors[1:] != errors[:-1], True)
     statistic = _sup(mass, last)
     generator = np.random.default_rng(rng)
+    pairs = _weights_by_stratum(mass, strata) if errors.size > MANY else None
+    if pairs is not None:
+        p = _p_of_numbers(mass, np.flatnonzero(last), strata, pairs, (generator, permutations))
+        return KS(statistic, p)
     repeats = max(min(permutations, _MOST // errors.size), min(permutations, _FEWEST))
     by_stratum = np.argsort(strata, kind="stable")
     exceeding = 0
@@ -103,6 +111,49 @@ def weighted_ks(
         shuffled[by_stratum] = mass[np.lexsort((generator.random(errors.size), strata))]
         exceeding += _sup(shuffled, last) >= statistic - 1e-12
     return KS(statistic, (1 + exceeding) / (1 + repeats))
+
+
+def _weights_by_stratum(mass: Floats, strata: Ints) -> dict[int, tuple[float, float]] | None:
+    """Return the weights of a model of a and of b in each stratum, or None where they differ."""
+    found: dict[int, tuple[float, float]] = {}
+    for stratum in np.unique(strata).tolist():
+        here = mass[strata == stratum]
+        ends = [
+            (side.min(initial=np.inf), side.max(initial=0))
+            for side in (here[here > 0], -here[here < 0])
+        ]
+        if any(high - low > 1e-9 * high for low, high in ends):
+            return None
+        found[stratum] = (float(ends[0][1]), float(ends[1][1]))
+    return found
+
+
+def _p_of_numbers(
+    mass: Floats,
+    last: Ints,
+    strata: Ints,
+    weights: Mapping[int, tuple[float, float]],
+    drawn: tuple[np.random.Generator, int],
+) -> float:
+    """Return the p-value of the largest distance at some heights, by exchange within strata.
+
+    Where all models of a stratum weigh the same, a permutation is seen at the heights only by how
+    many of a fall between each two: a draw of the multivariate hypergeometric law.
+    """
+    rng, permutations = drawn
+    wanted = np.linspace(0, mass.size - 1, _HEIGHTS + 1)[1:]
+    ends = last[np.unique(np.searchsorted(last, wanted).clip(max=last.size - 1))]
+    place = np.repeat(np.arange(ends.size), np.diff(ends, prepend=-1))
+    statistic = float(np.abs(np.cumsum(mass)[ends]).max())
+    curves = np.zeros((permutations, ends.size))
+    for stratum, (in_a, in_b) in weights.items():
+        here = strata == stratum
+        models = np.bincount(place[here], minlength=ends.size)
+        of_a = int(np.sum(mass[here] > 0))
+        chosen = rng.multivariate_hypergeometric(models, of_a, permutations, method="marginals")
+        curves += chosen * (in_a + in_b) - models * in_b
+    exceeding = np.abs(np.cumsum(curves, axis=1)).max(axis=1) >= statistic - 1e-12
+    return float((1 + exceeding.sum()) / (1 + permutations))
 
 
 def anderson_darling(a: ArrayLike, b: ArrayLike) -> AndersonDarling:

@@ -51,7 +51,7 @@ def compare(
     from ..analysis.comparison import comparison_columns, sentence
 
     check_files(out, data)
-    groups = load_groups(sources, study, by, diverged, errors, normalize, bins, where)
+    groups = load_groups(sources, study, by, diverged, errors, normalize, bins, where, ())
     found = compare_groups(groups, rng=seed)
     if out is not None:
         from ..analysis.figures.forest import comparison_figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +20,7 @@ from .populations import (
     Where,
     load_groups,
     matched,
+    read_columns,
     read_curves,
     read_tables,
 )
@@ -27,11 +28,6 @@ from .populations import (
 if TYPE_CHECKING:
     from ..analysis.tables.groups import Group
 
-# What an EDF reads of a Parquet file, beside the columns of --by and --normalize.
-EDF_COLUMNS = (
-    *("error", "status", "schema", "study", "trial", "index", "name", "replicate"),
-    *("space", "data", "resolution", "classes", "epochs"),
-)
 Picture = typer.Option("--out", help="Draw to a file: .png, .svg or .pdf.")
 Numbers = Annotated[
     Path | None,
@@ -62,8 +58,7 @@ def edf(
     Example: regnet-ds edf population.csv --by space --normalize flops --out edf.svg
     """
     check_files(out, data)
-    wanted = None if out is not None or data is not None else EDF_COLUMNS
-    groups = load_groups(sources, study, by, diverged, errors, normalize, bins, where, wanted)
+    groups = load_groups(sources, study, by, diverged, errors, normalize, bins, where, ())
     if out is not None or data is not None:
         _make("edf", groups, {"bands": bands}, out, data)
     _print_summaries(groups, format)
@@ -106,11 +101,12 @@ def plot(
 
     Example: regnet-ds plot scatter runs.journal --study small --out ranges.png
     """
-    from ..analysis.figures.kinds import find_kind
+    from ..analysis.figures.kinds import columns_read, find_kind
 
     find_kind(kind)
     check_files(out, data)
-    tables = read_tables(sources, study, errors, where)
+    columns = read_columns(columns_read(kind, parameter or (), complexity), by, normalize, where)
+    tables = read_tables(sources, study, errors, where, columns)
     groups = matched(tables, by, diverged, normalize, bins)
     options = {
         "parameters": tuple(parameter or ()),
@@ -170,7 +166,7 @@ def check_files(out: Path | None, data: Path | None) -> None:
 
 def _make(
     kind: str, groups: Sequence[Group], options: dict[str, Any], out: Path | None, data: Path | None
-) -> dict[str, list[Any]]:
+) -> Mapping[str, Any]:
     """Draw the figure, write what is asked for, and return the numbers behind it."""
     from ..analysis.figures.kinds import draw_kind
     from ..analysis.figures.page import Options

@@ -60,12 +60,26 @@ def load_groups(
     where: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
 ) -> list[Group]:
-    """Return the populations that the options name; ``columns`` are what is read of Parquet."""
-    if columns is not None:
-        filters = [one.partition("=")[0] for one in where or ()]
-        columns = [*columns, *([by] if by else []), *(normalize or ()), *filters]
-    tables = read_tables(sources, studies, errors, where, columns)
+    """Return the populations that the options name.
+
+    ``columns`` are read beside the error, and those that the options name; None reads all.
+    """
+    wanted = read_columns(columns, by, normalize, where)
+    tables = read_tables(sources, studies, errors, where, wanted)
     return matched(tables, by, diverged, normalize, bins)
+
+
+def read_columns(
+    columns: Sequence[str] | None,
+    by: str | None,
+    normalize: Sequence[str] | None,
+    where: Sequence[str] | None,
+) -> list[str] | None:
+    """Return the columns of a Parquet file that a command and its options read; None is all."""
+    if columns is None:
+        return None
+    filters = [one.partition("=")[0].strip() for one in where or ()]
+    return [*columns, *([by] if by else []), *(normalize or ()), *filters]
 
 
 def read_tables(

@@ -80,11 +80,18 @@ def refine(
     if out is not None and len(groups) > 1:
         names = ", ".join(group.name for group in groups)
         raise ValueError(f"{out} holds one space, got {len(groups)} populations: {names}")
-    bases = [find_space(space or _space_of(group, source)) for group in groups]
-    found = [
-        refine_rows(group.rows, base, rng=seed, simplify=simplify, cells=group.cells)
-        for group, base in zip(groups, bases, strict=True)
+    many = len(groups) > 1
+    bases = [
+        find_space(space or _space_of(group, f"{group.name} of {source}" if many else source))
+        for group in groups
     ]
+    found: list[Refinement] = []
+    for group, base in zip(groups, bases, strict=True):
+        try:
+            options: Any = {"rng": seed, "simplify": simplify, "cells": group.cells}
+            found.append(refine_rows(group.rows, base, **options))
+        except ValueError as error:
+            raise ValueError(f"{group.name}: {error}" if many else str(error)) from error
     for group, one in zip(groups, found, strict=True):
         note = f"; {group.note}" if group.note else ""
         name = f"{group.name}: " if len(groups) > 1 else ""
@@ -134,13 +141,13 @@ def _write_space(found: Refinement, out: Path) -> None:
     shared.note(f"wrote {out}")
 
 
-def _space_of(group: Group, source: str) -> str:
+def _space_of(group: Group, of: str) -> str:
     table: Any = group.rows
     cells = table["space"].dropna().unique().tolist() if "space" in table else []
     names = [str(cell) for cell in cells if str(cell)]
     if len(names) != 1:
         found = f"it names {len(names)}: {', '.join(names)}" if names else "it names none"
-        raise ValueError(f"say the space of {source} with --space ({found})")
+        raise ValueError(f"say the space of {of} with --space ({found})")
     return names[0]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from ..designspace.budget import Budget, format_size, parse_range
-from ..designspace.tables.columns import Columns, write_columns, write_text
+from ..designspace.tables.columns import Columns as Columns
+from ..designspace.tables.columns import write_columns, write_text
 from ..messages import is_quiet, one_line, visible
 
 
@@ -91,7 +92,10 @@ MAX_ROWS = 50
 
 
 def emit(
-    columns: Columns, format: Format, out: Path | None, show: Sequence[str] | None = None
+    columns: Mapping[str, Any],
+    format: Format,
+    out: Path | None,
+    show: Sequence[str] | None = None,
 ) -> None:
     """Write records to ``out``, or print them; ``show`` names the columns of a printed table."""
     if out is not None:
@@ -104,7 +108,7 @@ def emit(
         write_text(columns, f".{format}", sys.stdout)
 
 
-def print_table(columns: Columns, max_rows: int = MAX_ROWS) -> None:
+def print_table(columns: Mapping[str, Any], max_rows: int = MAX_ROWS) -> None:
     """Print columns aligned: numbers and lists to the right, text to the left."""
     n = len(next(iter(columns.values())))
     texts = {

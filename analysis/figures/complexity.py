@@ -10,8 +10,16 @@ from matplotlib.axes import Axes
 
 from ...designspace.arrays import Bools, Floats
 from ..buckets import Buckets, pareto_front
-from ..metrics import METRICS, Axis, axis_for
-from ..style import MARKERS, legend_above, line_style, scatter, short_name
+from ..metrics import METRICS, axis_for
+from ..style import (
+    CROWD,
+    MARKERS,
+    label_axis,
+    legend_above,
+    line_style,
+    scatter,
+    short_name,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,16 +39,23 @@ class Front:
 
 def draw_front(axes: Axes, records: Mapping[str, Front]) -> Axes:
     """Draw every model, and the front of each population as steps."""
-    axis = _axis(records)
+    every = np.concatenate([record.x for record in records.values()])
+    axis = axis_for(next(iter(records.values())).name, every)
+    crowd = every.size > CROWD  # clouds of several colours would hide each other
+    if crowd:
+        errors = np.concatenate([record.errors for record in records.values()])
+        scatter(axes, every / axis.divisor, errors, scale=axis.scale)
     for i, (name, record) in enumerate(records.items()):
         style = line_style(i)
         x = record.x / axis.divisor
-        scatter(axes, x, record.errors, color=style["color"], marker=MARKERS[i % len(MARKERS)])
+        if not crowd:
+            marker = MARKERS[i % len(MARKERS)]
+            scatter(axes, x, record.errors, color=style["color"], marker=marker)
         order = np.lexsort((record.errors[record.front], x[record.front]))
         label = f"{short_name(name)}  [{record.front.sum()} of {record.x.size:,} on the front]"
         fx, fe = x[record.front][order], record.errors[record.front][order]
         axes.step(fx, fe, where="post", label=label, **style)
-    _complexity_axis(axes, axis)
+    label_axis(axes, "x", axis)
     axes.set_ylabel(f"{METRICS['error'].label} ({METRICS['error'].unit})")
     legend_above(axes, "lines: no model has less of both")
     return axes
@@ -72,15 +87,3 @@ def draw_buckets(axes: Axes, name: str, records: Mapping[str, Buckets]) -> Axes:
     axes.set_ylabel(f"{METRICS['error'].label} ({METRICS['error'].unit})")
     legend_above(axes, "mean of a bucket; band: 2 standard deviations")
     return axes
-
-
-def _axis(records: Mapping[str, Front]) -> Axis:
-    first = next(iter(records.values()))
-    return axis_for(first.name, np.concatenate([r.x for r in records.values()]))
-
-
-def _complexity_axis(axes: Axes, axis: Axis) -> None:
-    axes.set_xscale(axis.scale)
-    if axis.scale == "log":
-        axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel(axis.label)

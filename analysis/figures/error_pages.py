@@ -12,7 +12,7 @@ from ..planning import ks_curve
 from ..plots import edf_figure
 from ..style import add_caption, new_figure
 from ..tables.groups import Group, caption
-from .page import Columns, Options, Page, stacked
+from .page import Columns, Numbers, Options, Page, stacked
 from .searches import draw_ks_curve, draw_search
 from .seeds import draw_seed_noise
 from .spread import LetterValues, draw_spread
@@ -26,13 +26,14 @@ LETTERS = (
 def edf_page(groups: Sequence[Group], options: Options) -> Page:
     """Return the error distributions, with bands if asked."""
     figure = edf_figure(groups, bands=options.bands)
-    columns: Columns = {"population": [], "error": [], "probability": []}
-    for group in groups:
-        record = group.edf
-        last = np.append(record.errors[1:] != record.errors[:-1], True)
-        columns["population"] += [group.name] * int(last.sum())
-        columns["error"] += record.errors[last].tolist()
-        columns["probability"] += record.probability[last].tolist()
+    # Of tied errors the last step alone.
+    last = [np.append(g.edf.errors[1:] != g.edf.errors[:-1], True) for g in groups]
+    steps = list(zip(groups, last, strict=True))
+    columns: Numbers = {
+        "population": [name for g, kept in steps for name in [g.name] * int(kept.sum())],
+        "error": np.concatenate([g.edf.errors[kept] for g, kept in steps]),
+        "probability": np.concatenate([g.edf.probability[kept] for g, kept in steps]),
+    }
     parts = [
         f"{g.name}: {len(g.rows):,} models, best {g.edf.min:.2f}%, mean {g.edf.mean:.2f}%"
         for g in groups

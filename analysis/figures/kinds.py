@@ -65,6 +65,17 @@ def find_kind(name: str) -> Kind:
     return KINDS[name]
 
 
+def columns_read(
+    kind: str, parameters: Sequence[str] = (), complexity: str = ""
+) -> tuple[str, ...] | None:
+    """Return the columns beside the error that a figure reads, or None if it may show any."""
+    if kind in ("edf", "spread", "search", "ks"):
+        return ()
+    if kind == "map" and parameters:
+        return tuple(parameters)
+    return (complexity,) if kind in ("front", "buckets") and complexity else None
+
+
 def _front(groups: Sequence[Group], options: Options) -> Page:
     name = complexity_of(groups, options)
     records = {g.name: Front.of(name, *known_pairs(g, name)) for g in groups}

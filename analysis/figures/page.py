@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ...designspace.arrays import Floats
+from ...designspace.arrays import Column, Floats
 from ..ranges import column_of
 from ..tables.groups import Group
 from .networks import SHOWN
 
 Columns = dict[str, list[Any]]
+# Numbers that there may be 10^7 of are arrays: as Python's own they would fill gigabytes.
+Numbers = Mapping[str, "list[Any] | Column"]
 COMPLEXITIES = ("flops", "params", "acts")
 
 
@@ -49,10 +51,10 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """A figure, the numbers behind it as columns, and what it shows in words."""
+    """A figure, the numbers behind it as columns (lists or arrays), and what it shows in words."""
 
     figure: Figure
-    numbers: Columns
+    numbers: Numbers
     text: str
 
 
@@ -80,8 +82,9 @@ def complexity_of(groups: Sequence[Group], options: Options) -> str:
 
 def known_pairs(group: Group, name: str) -> tuple[Floats, Floats]:
     """Return a column and the errors, of the models that have a value."""
-    x = column_of(group.rows, name)
+    x = column_of(group.rows, name, group.name)
     known = np.isfinite(x)
     if not known.any():
-        raise ValueError(f"{group.name}: the column {name} is empty in all {len(x)} rows")
-    return x[known], group.rows["error"].to_numpy(np.float64)[known]
+        raise ValueError(f"the column {name} is empty in all {len(x)} rows of {group.name}")
+    errors = group.rows["error"].to_numpy(np.float64)
+    return (x, errors) if known.all() else (x[known], errors[known])

@@ -20,7 +20,7 @@ from .parameters import Trend, draw_importance, draw_rank_map, draw_trend, rank_
 def scatter_page(groups: Sequence[Group], options: Options) -> Page:
     """Return error against each parameter, with the range of its best value."""
     names = options.parameters or None
-    records = parameter_ranges(groups[0].rows, names)
+    records = parameter_ranges(groups[0].rows, names, of=groups[0].name)
     columns: Columns = {"parameter": [record.name for record in records]}
     for key in ("low", "best", "high", "k", "n"):
         columns[key] = [getattr(record.found, key) for record in records]
@@ -37,24 +37,21 @@ def map_page(groups: Sequence[Group], options: Options) -> Page:
     if not names:
         names = ("lr", "weight_decay")
         if not set(names) <= {*rows.columns}:
-            names = shown_parameters(rows)[:2]
+            names = shown_parameters(rows, groups[0].name)[:2]
     if len(names) != 2:
         raise ValueError(f"a map shows two parameters, got {len(names)}: {', '.join(names)}")
-    x, y = (column_of(rows, name) for name in names)
+    x, y = (column_of(rows, name, groups[0].name) for name in names)
     known = np.isfinite(x) & np.isfinite(y)
     if not known.any():
         raise ValueError(f"no model has both {names[0]} and {names[1]}")
-    errors = rows["error"].to_numpy(np.float64)[known]
-    record = rank_map((names[0], names[1]), x[known], y[known], errors)
+    errors = rows["error"].to_numpy(np.float64)
+    if not known.all():
+        x, y, errors = x[known], y[known], errors[known]
+    record = rank_map((names[0], names[1]), x, y, errors)
     figure = new_figure(4.6, 3.5)
     draw_rank_map(figure.subplots(), record)
     add_caption(figure, f"{groups[0].name}: {caption(groups)}. The ring is the best model.")
-    columns: Columns = {
-        names[0]: record.x.tolist(),
-        names[1]: record.y.tolist(),
-        "error": errors.tolist(),
-        "rank": record.rank.tolist(),
-    }
+    columns = {names[0]: record.x, names[1]: record.y, "error": errors, "rank": record.rank}
     best = f"{names[0]} {record.x[record.best]:g}, {names[1]} {record.y[record.best]:g}"
     return Page(figure, columns, f"The best of {errors.size:,} models has {best}.")
 
@@ -62,8 +59,10 @@ def map_page(groups: Sequence[Group], options: Options) -> Page:
 def importance_page(groups: Sequence[Group], options: Options) -> Page:
     """Return the share of the ranks that each parameter explains, and its rank correlation."""
     rows = groups[0].rows
-    names = options.parameters or shown_parameters(rows)
-    records = importances({name: column_of(rows, name) for name in names}, rows["error"])
+    names = options.parameters or shown_parameters(rows, groups[0].name)
+    records = importances(
+        {name: column_of(rows, name, groups[0].name) for name in names}, rows["error"]
+    )
     figure = new_figure(5.0, 1.4 + 0.28 * len(records))
     draw_importance(figure.subplots(), records)
     add_caption(figure, f"{groups[0].name}: {caption(groups)}. p-values corrected by Holm.")
@@ -87,7 +86,7 @@ def trend_page(groups: Sequence[Group], options: Options) -> Page:
     """Return the good ranges of parameters over populations, in order or along a complexity."""
     names = options.parameters
     if not names:
-        common = set.intersection(*({*shown_parameters(g.rows)} for g in groups))
+        common = set.intersection(*({*shown_parameters(g.rows, g.name)} for g in groups))
         names = tuple(n for n in shown_parameters(groups[0].rows) if n in common)
         names = tuple(n for n in names if n not in COMPLEXITIES)[:6]
     if not names:
@@ -99,7 +98,7 @@ def trend_page(groups: Sequence[Group], options: Options) -> Page:
         groups = [groups[i] for i in np.argsort(at, kind="stable")]
         at = np.sort(at)
     labels = tuple(g.name for g in groups)
-    found = [parameter_ranges(g.rows, names) for g in groups]
+    found = [parameter_ranges(g.rows, names, of=g.name) for g in groups]
     trends = [
         Trend(name, along, labels, at, tuple(ranges[i] for ranges in found))
         for i, name in enumerate(names)
@@ -126,8 +125,8 @@ def trend_page(groups: Sequence[Group], options: Options) -> Page:
 def correlations_page(groups: Sequence[Group], options: Options) -> Page:
     """Return the rank correlations of parameters and complexities with the error and each other."""
     rows = groups[0].rows
-    names = options.parameters or shown_parameters(rows)
-    columns = {name: column_of(rows, name) for name in names}
+    names = options.parameters or shown_parameters(rows, groups[0].name)
+    columns = {name: column_of(rows, name, groups[0].name) for name in names}
     record = correlations({"error": rows["error"].to_numpy(np.float64), **columns})
     size = 0.46 * len(names)
     figure = new_figure(2.6 + size, 1.7 + size)

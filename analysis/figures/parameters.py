@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from ...designspace.arrays import Floats
+from ..density import make_grid
 from ..importance import Importance
 from ..metrics import METRICS, Metric, axis_for
 from ..ranges import ParameterRange
-from ..style import BLACK, BLUE, GREY, MANY
+from ..style import BLACK, BLUE, CROWD, GREY, MANY, label_axis
 
 NEAR, FAR = 26, 9  # points of the marker of the best model and of any
 
@@ -30,38 +32,49 @@ class RankMap:
 
 def rank_map(names: tuple[str, str], x: Floats, y: Floats, errors: Floats) -> RankMap:
     """Return the map of two parameters; rank = (argsort(argsort(error)) + 1) / n, as nds."""
-    rank = (np.argsort(np.argsort(errors, kind="stable"), kind="stable") + 1) / errors.size
+    rank = np.empty(errors.size)
+    rank[np.argsort(errors, kind="stable")] = np.arange(1, errors.size + 1) / errors.size
     return RankMap(names, x, y, rank, int(np.argmin(errors)))
 
 
 def draw_rank_map(axes: Axes, record: RankMap) -> Axes:
-    """Draw each model at its two parameters, dark where its error is low, with a scale."""
+    """Draw each model at its two parameters, dark where its error is low, with a scale.
+
+    Of a crowd of models the mean rank of each cell of a grid is drawn.
+    """
     horizontal = axis_for(record.names[0], record.x)
     vertical = axis_for(record.names[1], record.y)
     x, y = record.x / horizontal.divisor, record.y / vertical.divisor
-    order = np.argsort(-record.rank, kind="stable")  # the best are drawn last
-    drawn = axes.scatter(
-        x[order],
-        y[order],
-        c=record.rank[order],
-        cmap="viridis",
-        vmin=0,
-        vmax=1,
-        s=FAR if x.size > 300 else 16,
-        edgecolors=GREY,  # the page's theme lightens it, so that dark points stay seen on dark
-        linewidths=0.4,
-        rasterized=x.size > MANY,
-    )
+    said = "rank of the error (0: best)"
+    drawn: Any
+    if x.size > CROWD:
+        grid = make_grid(x, y, horizontal.scale, vertical.scale)
+        drawn = axes.pcolormesh(
+            grid.x_edges, grid.y_edges, grid.means(record.rank), cmap="viridis", rasterized=True
+        )
+        said = "mean rank of the errors (0: best)"
+    else:
+        order = np.argsort(-record.rank, kind="stable")  # the best are drawn last
+        drawn = axes.scatter(
+            x[order],
+            y[order],
+            c=record.rank[order],
+            cmap="viridis",
+            vmin=0,
+            vmax=1,
+            s=FAR if x.size > 300 else 16,
+            edgecolors=GREY,  # the page's theme lightens it, so that dark points are seen on dark
+            linewidths=0.4,
+            rasterized=x.size > MANY,
+        )
     axes.scatter(
         x[record.best], y[record.best], s=70, facecolors="none", edgecolors=BLACK, linewidths=1.2
     )
-    axes.set_xscale(horizontal.scale)
-    axes.set_yscale(vertical.scale)
-    axes.set_xlabel(horizontal.label)
-    axes.set_ylabel(vertical.label)
+    label_axis(axes, "x", horizontal)
+    label_axis(axes, "y", vertical)
     figure = axes.figure
     bar = figure.colorbar(drawn, ax=axes, pad=0.02)
-    bar.set_label("rank of the error (0: best)")
+    bar.set_label(said)
     bar.outline.set_linewidth(0.5)  # type: ignore[operator]
     return axes
 
@@ -114,16 +127,9 @@ def draw_trend(axes: Axes, record: Trend) -> Axes:
         np.array([getattr(r.found, end) for r in record.ranges]) / axis.divisor
         for end in ("low", "best", "high")
     )
-    x = record.at
-    if record.along:
-        along = axis_for(record.along, x)
-        x = x / along.divisor
-        axes.set_xlabel(along.label)
-        axes.set_xscale(along.scale)
-        if along.scale == "log":
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.minorticks_off()
-    else:
+    along = axis_for(record.along, record.at) if record.along else None
+    x = record.at if along is None else record.at / along.divisor
+    if along is None:
         axes.set_xticks(x, record.labels, rotation=30, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.5, len(x) - 0.5)
     axes.errorbar(
@@ -138,8 +144,9 @@ def draw_trend(axes: Axes, record: Trend) -> Axes:
         alpha=0.3,
     )
     axes.plot(x, best, color=BLACK, marker="o", ms=4, linewidth=1.3)
-    axes.set_yscale(axis.scale)
-    axes.set_ylabel(axis.label)
+    if along is not None:
+        label_axis(axes, "x", along)
+    label_axis(axes, "y", axis)
     return axes
 
 

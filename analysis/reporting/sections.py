@@ -11,11 +11,12 @@ from markupsafe import Markup
 
 from ...designspace.budget import format_size
 from ...designspace.record import COMPLEXITY_KEYS
+from ...designspace.tables.columns import as_lists
 from ..comparison import FEWEST, compare, comparison_columns, sentence
 from ..figures.forest import comparison_figure
 from ..figures.kinds import KINDS, draw_kind
 from ..figures.networks import title_of_row
-from ..figures.page import Columns, Options, Page
+from ..figures.page import Columns, Numbers, Options, Page
 from ..intervals import mean_interval
 from ..tables.groups import Group, summary
 from ..tables.table import say_exclusions
@@ -66,7 +67,7 @@ class Gallery:
     figures: tuple[Drawn, ...]
     absent: tuple[tuple[str, str], ...]
     findings: tuple[str, ...]
-    numbers: tuple[tuple[str, Columns], ...]  # of each figure, by its title; all of them
+    numbers: tuple[tuple[str, Numbers], ...]  # of each figure, by its title; all of them
 
 
 def draw_all(groups: Sequence[Group], options: Options) -> Gallery:
@@ -74,12 +75,13 @@ def draw_all(groups: Sequence[Group], options: Options) -> Gallery:
     figures: list[Drawn] = []
     absent: list[tuple[str, str]] = []
     findings: list[str] = []
-    numbers: list[tuple[str, Columns]] = []
+    numbers: list[tuple[str, Numbers]] = []
     for kind, title, shown in _wanted(groups):
         try:
             if kind == "compare":
                 page = _compared(shown, options.seed)
                 findings += page.text.split("\n")
+                page = replace(page, text="Every pair of populations; in words in the summary.")
             else:
                 page = draw_kind(kind, shown, options)
             if kind == "scatter":
@@ -102,10 +104,11 @@ def numbers_of_figures(gallery: Gallery) -> Columns:
     heads = dict.fromkeys(head for _, columns in gallery.numbers for head in columns)
     found: Columns = {"figure": [], **{head: [] for head in heads}}
     for title, columns in gallery.numbers:
-        n = len(next(iter(columns.values()), []))
+        cells = as_lists(columns)
+        n = len(next(iter(cells.values()), []))
         found["figure"] += [title] * n
         for head in heads:
-            found[head] += columns.get(head, [None] * n)
+            found[head] += cells.get(head, [None] * n)
     return found
 
 

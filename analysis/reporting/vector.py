@@ -29,6 +29,7 @@ _THEME = {
     "#444444": "var(--soft)",
     "#555555": "var(--soft)",
     "#0072b2": "var(--blue)",
+    "#56b4e9": "var(--sky)",  # on dark it must stay apart from the lightened blue
 }
 _REPEATED = 8  # uses from which a style becomes a class
 

@@ -112,7 +112,7 @@ def match_groups(groups: Sequence[Group], names: Sequence[str], *, bins: int = B
     kept: list[Group] = []
     values: list[Floats] = []
     for group in groups:
-        columns = np.column_stack([column_of(group.rows, name) for name in names])
+        columns = np.column_stack([column_of(group.rows, name, group.name) for name in names])
         known = np.isfinite(columns).all(axis=1)
         missing = int(np.sum(~known))
         said = {f"without {' or '.join(names)}": missing} if missing else {}

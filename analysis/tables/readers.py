@@ -29,6 +29,12 @@ NUMBER_COLUMNS = frozenset((*RECORD_KEYS, *RESULT_KEYS, *METRICS, REPLICATE)) - 
     *STAGE_KEYS,
     CURVE,
 }
+NAMES = ("trial", "index", "name")  # a table with one of them can tell a row given twice
+# What is read of a Parquet file whatever is asked for.
+_ALWAYS = (
+    *("error", "status", "schema", "study", *NAMES, REPLICATE),
+    *("space", "data", "resolution", "classes", "epochs"),
+)
 _MANY = 100_000  # rows from which text of a Parquet file is kept as categories
 _MISSING = frozenset(("", "na", "nan", "null", "none"))
 
@@ -44,7 +50,8 @@ def read_file(path: Path, columns: Collection[str] | None = None) -> pd.DataFram
     Parameters
     ----------
     columns
-        Of a Parquet file only these are read, as far as it has them; None reads all.
+        Of a Parquet file only these are read, and what tells which rows count; None reads all.
+        All are read too where one of these is missing, so that the nearest can be named.
 
     Raises
     ------
@@ -71,11 +78,9 @@ def _read_parquet(path: Path, columns: Collection[str] | None) -> pd.DataFrame:
     try:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
-            wanted = [name for name in schema.names if columns is None or name in columns]
-            text = [n for n in wanted if pa.types.is_string(schema.field(n).type)]
+            text = [n for n in schema.names if pa.types.is_string(schema.field(n).type)]
             many = text if file.metadata.num_rows > _MANY else []
-        if "error" not in wanted and columns is not None:
-            wanted = schema.names  # so that the nearest of all columns can be named
+        wanted = schema.names if columns is None else _wanted(path, schema, columns)
         table = pq.read_table(path, columns=wanted, read_dictionary=many)
         rows = table.to_pandas(split_blocks=True, self_destruct=True)
     except (OSError, pa.ArrowException) as error:
@@ -83,6 +88,24 @@ def _read_parquet(path: Path, columns: Collection[str] | None) -> pd.DataFrame:
     if rows.empty:
         raise ValueError(f"{path} has no rows")
     return rows
+
+
+def _wanted(path: Path, schema: Any, columns: Collection[str]) -> list[str]:
+    """Return the columns to read: all where rows may be repeated, which takes all to tell."""
+    import pyarrow.parquet as pq
+    from pyarrow.types import is_nested
+
+    if not {"error", *columns} <= {*schema.names}:
+        return schema.names
+    names = [name for name in NAMES if name in schema.names]
+    within = ["study"] if "study" in schema.names else []
+    if any(is_nested(schema.field(name).type) for name in [*within, *names]):
+        return schema.names
+    if names:
+        told: Any = pq.read_table(path, columns=[*within, *names]).to_pandas()
+        if any(told.duplicated([*within, name]).any() for name in names):
+            return schema.names
+    return [name for name in schema.names if name in {*_ALWAYS, *columns}]
 
 
 def _cell(cell: Any) -> Any:

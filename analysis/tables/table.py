@@ -23,14 +23,13 @@ from ..metrics import nearest
 from ..noise import Repeated
 from ..records import PARAMETER_KEYS, Status
 from .foreign import CURVE
-from .readers import REPLICATE, bad_cell, is_file_of_rows, numbers, read_file, typed
+from .readers import NAMES, REPLICATE, bad_cell, is_file_of_rows, numbers, read_file, typed
 from .trials import read_curves, read_study
 
 WITHOUT_ERROR = "without error"
 REPEATED = "repeated with other seeds"
 TWICE = "given twice"
 _SAME = ("study", "index", "space", "block", *PARAMETER_KEYS, *STAGE_KEYS, "data", "epochs")
-_NAMES = ("trial", "index", "name")  # a table with one of them can tell a row given twice
 UNITS = ("percent", "share")
 
 
@@ -57,7 +56,7 @@ def load_table(
         What the errors of a file are: "percent", or "share" for errors in [0, 1]. None takes
         percent, unless no error is above 1: then it must be said.
     columns
-        Of a Parquet file only these columns are read; None reads all.
+        Of a Parquet file these columns are enough (`readers.read_file`); None reads all.
 
     Raises
     ------
@@ -258,8 +257,12 @@ def _codes(status: Any) -> Column:
 
 
 def _given_twice(table: pd.DataFrame) -> Bools:
-    if not any(name in table for name in _NAMES):
-        return np.zeros(len(table), dtype=np.bool_)
+    names = [name for name in ("study", *NAMES) if name in table]
+    nothing = np.zeros(len(table), dtype=np.bool_)
+    if not any(name in NAMES for name in names):
+        return nothing
+    if not _hashable(cast(pd.DataFrame, table[names])).duplicated().any():
+        return nothing  # of 10^7 rows the other columns need not be compared
     return _hashable(table).duplicated().to_numpy()
 
 

@@ -1,7 +1,8 @@
 """Tables of records in files: CSV, JSON, YAML and Parquet, by suffix.
 
-A table is a dict of columns, each a list of cells. Lists within a cell are space-separated in
-CSV, arrays in JSON and YAML, lists in Parquet; what does not apply is empty or null.
+A table is a dict of columns, each a list of cells, or an array where there are many. Lists within a
+cell are space-separated in CSV, arrays in JSON and YAML, lists in Parquet; what does not apply is
+empty or null.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -135,7 +136,15 @@ def _from_rows(data: Any, path: Path) -> Columns:
     return columns
 
 
-def write_columns(columns: Columns, path: Path) -> None:
+def as_lists(columns: Mapping[str, Any]) -> Columns:
+    """Return columns that may be arrays as lists of Python's own numbers."""
+    return {
+        name: cells.tolist() if hasattr(cells, "tolist") else cells
+        for name, cells in columns.items()
+    }
+
+
+def write_columns(columns: Mapping[str, Any], path: Path) -> None:
     """Write a table whole or not at all; the suffix decides the format.
 
     Raises
@@ -154,8 +163,9 @@ def write_columns(columns: Columns, path: Path) -> None:
             write_text(columns, suffix, file)
 
 
-def write_text(columns: Columns, suffix: str, file: TextIO) -> None:
+def write_text(columns: Mapping[str, Any], suffix: str, file: TextIO) -> None:
     """Write a table as .csv, .json or .yaml to an open file."""
+    columns = as_lists(columns)
     if suffix == ".csv":
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)

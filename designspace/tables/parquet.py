@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,6 @@ def read_parquet(path: Path) -> dict[str, list[Any]]:
     return table.to_pydict()
 
 
-def write_parquet(columns: dict[str, list[Any]], path: Path) -> None:
+def write_parquet(columns: Mapping[str, Any], path: Path) -> None:
     """Write columns to a Parquet file."""
     pq.write_table(pa.table(dict(columns)), path)

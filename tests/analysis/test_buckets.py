@@ -57,6 +57,13 @@ def test_front_is_what_nothing_dominates(rows):
     assert front.tolist() == [not d for d in dominated]
 
 
+@given(points)
+def test_front_of_one_cost_is_what_nothing_dominates(rows):
+    a = np.array(rows, dtype=float)[:, :2]
+    dominated = [any((other <= row).all() and (other < row).any() for other in a) for row in a]
+    assert pareto_front(a[:, 0], a[:, 1]).tolist() == [not d for d in dominated]
+
+
 def test_front_of_one_cost():
     assert pareto_front([1.0, 2.0, 3.0, 3.0], [9.0, 5.0, 7.0, 5.0]).tolist() == [
         True,

@@ -30,6 +30,17 @@ def test_what_matters_is_found_and_what_does_not_is_not():
     assert abs(found[1].correlation.value) < 0.25 < found[0].correlation.value
 
 
+def test_importance_is_scipys_with_ties():
+    rng = np.random.default_rng(4)
+    x = rng.integers(0, 5, 80).astype(float)
+    errors = np.round(rng.normal(0, 1, 80) + 0.3 * x)
+    (found,) = importances({"x": x}, errors)
+    kruskal = stats.kruskal(*(errors[x == value] for value in range(5)))
+    spearman = stats.spearmanr(x, errors)
+    assert found.p_value == pytest.approx(2 * min(kruskal.pvalue, spearman.pvalue))
+    assert found.explained == pytest.approx((kruskal.statistic - 4) / 75)
+
+
 def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.9, 0.8]) == [1.0, 1.0]

@@ -4,22 +4,18 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from regnet_ds.analysis import (
     KINDS,
-    Front,
     Options,
     best_and_worst,
     best_block_widths,
     comparison_figure,
-    draw_front,
     draw_kind,
     edf,
     make_groups,
     match_groups,
     rank_map,
-    save_figure,
     search_curve,
 )
 from regnet_ds.analysis.comparison import compare
@@ -98,7 +94,7 @@ def test_every_kind_is_drawn_without_overlap(kind):
     assert_apart(made.figure)
     assert "excluded: none" in made.figure._supxlabel.get_text().replace("\n", " ")
     assert len({len(column) for column in made.numbers.values()}) == 1
-    assert all(made.numbers.values())
+    assert all(len(column) for column in made.numbers.values())
     for axes in made.figure.axes:
         if axes.axison and axes.get_label() != "<colorbar>":
             said = axes.get_xlabel() + axes.get_title()
@@ -115,7 +111,7 @@ def test_numbers_behind_the_pictures():
     (one,) = groups("one")
     errors = one.rows["error"].to_numpy()
     made = draw_kind("edf", [one]).numbers
-    assert made["error"] == sorted(errors.tolist())
+    assert list(made["error"]) == sorted(errors.tolist())
     assert made["probability"][-1] == 1
     made = draw_kind("search", [one]).numbers
     assert made["mean"] == search_curve(errors).mean.tolist()
@@ -179,7 +175,7 @@ def test_comparison_is_drawn():
     assert labels[-1] == "two\nminus one"
 
 
-def test_ten_million_rows_stay_small(tmp_path):
+def test_a_long_curve_is_thinned_by_less_than_a_pixel():
     rng = np.random.default_rng(0)
     errors = rng.gamma(3, 4, 2_000_000)
     axes = Figure().subplots()
@@ -191,12 +187,6 @@ def test_ten_million_rows_stay_small(tmp_path):
     record = edf(errors)
     assert np.abs(np.interp(x[1:-1], record.errors, record.probability) - y[1:-1]).max() < 1e-3
     assert np.diff(y).max() < 1e-3
-    figure = Figure()
-    axes = figure.subplots()
-    draw_front(axes, {"many": Front.of("flops", rng.random(300_000) * 1e9, errors[:300_000])})
-    assert [c for c in axes.collections if isinstance(c, QuadMesh)]
-    save_figure(figure, tmp_path / "crowd.svg")
-    assert (tmp_path / "crowd.svg").stat().st_size < 1_000_000
 
 
 @pytest.mark.parametrize(

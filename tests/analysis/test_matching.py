@@ -77,8 +77,13 @@ def test_matching_removes_a_difference_that_is_complexity_alone():
 @pytest.mark.parametrize(
     ("populations", "options", "message"),
     [
-        ([[1.0, 2.0], [3.0, 4.0]], {}, "disjoint .*1 to 2; 3 to 4.*: normalising is impossible"),
-        ([[1.0, 1.0]], {}, "single value"),
+        (
+            [[1.0, 2.0], [3.0, 4.0]],
+            {"labels": ["a", "b"]},
+            r"disjoint \(a: 1 to 2; b: 3 to 4\): normalising is impossible",
+        ),
+        ([[1.0, 2.0], [2.0, 2.0]], {}, "all models of population 2 have complexity 2: normalis"),
+        ([[1.0, 1.0]], {}, "all models of population 1 have complexity 1"),
         ([[1.0, 2.0, 3.0]], {"ranges": [(5.0, 6.0)]}, "population 1 has no model with"),
         ([[1.0, 2.0]], {"ranges": [(2.0, 1.0)]}, "low < high"),
         ([[1.0, 2.0]], {"bins": 0}, "at least 1, got 0"),

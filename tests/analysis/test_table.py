@@ -245,9 +245,20 @@ def test_parquet_reads_the_columns_asked_for(tmp_path):
     pd.DataFrame({"error": [5.0, 6.0], "status": ["complete", None], "w0": [8, 16]}).to_parquet(
         path
     )
-    table = load_table(path, columns={"error", "status", "absent"})
+    table = load_table(path, columns={"error"})
     assert (list(table), table["status"].tolist()) == (["error", "status"], ["complete"] * 2)
     assert "w0" in load_table(path)
+    assert "w0" in load_table(path, columns={"absent"})  # so that the nearest can be named
+
+
+def test_parquet_reads_all_columns_where_rows_may_be_repeated(tmp_path):
+    path = tmp_path / "table.parquet"
+    table = pd.DataFrame({"error": [5.0, 6.0], "index": [0, 0], "seed": [1, 2], "w0": [8, 8]})
+    table.to_parquet(path)
+    rows, exclusions = usable(load_table(path, columns=()))
+    assert (len(rows), exclusions) == (1, {"repeated with other seeds": 1})
+    table.assign(index=[0, 1]).to_parquet(path)
+    assert "w0" not in load_table(path, columns=())
 
 
 def test_example_is_a_source():

@@ -152,6 +152,15 @@ def test_refine_by_a_column_draws_and_writes_the_numbers(call, tmp_path):
             ("refine", "NETS", "--space", "regnetx-dds", "--by", "split", "--out", "x.yaml"),
             "x.yaml holds one space, got 2 populations: a, b",
         ),
+        (
+            ("refine", "NETS", "--space", "regnetx-dds", "--by", "split"),
+            "b: refining needs at least",
+        ),
+        (
+            ("compare", "example:imagenet", "NETS", "--normalize", "flops"),
+            "nets has no column flops",
+        ),
+        (("refine", "NETS", "--by", "split"), "say the space of a of"),
         (("refine", "NETS", "--space", "regnetx-dds", "--where", "split=b"), "at least 20 models"),
         (("refine", "example:imagenet", "--space", "anynetx-a"), "has no column of a parameter"),
     ],
