@@ -16,6 +16,7 @@ from typing import Any
 import typer
 import typer.core
 
+from .commands.interruption import insisting
 from .messages import QUIET, VERBOSE, one_line, volume
 
 # What the operating system says of a path that was given, not of the machine.
@@ -157,7 +158,8 @@ def _guarded(arguments: list[str]) -> int:
     if os.environ.get("REGNET_DS_TRACEBACK"):
         return _run(arguments)
     try:
-        return _run(arguments)
+        with insisting():
+            return _run(arguments)
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..designspace.arrays import Floats
 from .distribution import finite_column
-from .intervals import CONFIDENCE, Interval
+from .intervals import CONFIDENCE, Interval, difference
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,8 @@ class Noise:
     """Standard deviations of errors, in percentage points.
 
     ``over_models`` is that of the models (one seed each), ``over_seeds`` the pooled one of the
-    models that were trained with several seeds, with ``freedom`` degrees of freedom.
+    models that were trained with several seeds, with ``freedom`` degrees of freedom. ``kurtosis``
+    is that of the errors of the models (3 for a normal distribution).
     """
 
     over_models: float
@@ -40,6 +41,7 @@ class Noise:
     n_models: int
     n_repeated: int
     freedom: int
+    kurtosis: float
 
     def interval(self, confidence: float = CONFIDENCE) -> Interval:
         """Return the deviation over seeds with its interval (chi-squared: normal errors)."""
@@ -48,6 +50,27 @@ class Noise:
         tails = np.array([1 + confidence, 1 - confidence]) / 2
         low, high = self.over_seeds * np.sqrt(self.freedom / chi2.ppf(tails, self.freedom))
         return Interval(self.over_seeds, float(low), float(high), confidence)
+
+    def models_interval(self, confidence: float = CONFIDENCE) -> Interval:
+        """Return the deviation over models with its interval, for many models of any distribution.
+
+        The logarithm of a variance of n errors has the variance (kurtosis - 1) / n, nearly.
+        """
+        from scipy.stats import norm
+
+        spread = max(self.kurtosis - 1, 0.0) / self.n_models
+        factor = math.exp(norm.ppf((1 + confidence) / 2) * math.sqrt(spread) / 2)
+        value = self.over_models
+        return Interval(value, value / factor, value * factor, confidence)
+
+    def ratio_interval(self, confidence: float = CONFIDENCE) -> Interval:
+        """Return the ratio with its interval, from those of its parts (Zou and Donner 2008)."""
+        above, below = (
+            Interval(math.log(one.value), math.log(one.low), math.log(one.high), confidence)
+            for one in (self.models_interval(confidence), self.interval(confidence))
+        )
+        found = difference(above, below)
+        return Interval(self.ratio, math.exp(found.low), math.exp(found.high), confidence)
 
     @property
     def ratio(self) -> float:
@@ -78,5 +101,19 @@ def noise(errors: Sequence[float], repeats: Mapping[int, Sequence[float]]) -> No
         raise ValueError("the spread over seeds needs models with at least 2 seeds each")
     freedom = sum(len(group) - 1 for group in groups)
     pooled = sum(float(group.var(ddof=1)) * (len(group) - 1) for group in groups) / freedom
-    over_models = float(finite_column(errors, "error").std(ddof=1))
-    return Noise(over_models, math.sqrt(pooled), len(errors), len(groups), freedom)
+    column = finite_column(errors, "error")
+    return Noise(
+        over_models=float(column.std(ddof=1)),
+        over_seeds=math.sqrt(pooled),
+        n_models=len(errors),
+        n_repeated=len(groups),
+        freedom=freedom,
+        kurtosis=_kurtosis(column),
+    )
+
+
+def _kurtosis(column: Floats) -> float:
+    """Return the fourth moment about the mean in squares of the variance."""
+    apart = column - column.mean()
+    variance = float(np.mean(apart**2))
+    return float(np.mean(apart**4)) / variance**2 if variance else 1.0

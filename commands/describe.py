@@ -132,7 +132,7 @@ def read_parameters(pairs: list[str]) -> NetSpec:
             raise ValueError(f"expected a model's name or key=value parameters, got {pair!r}")
         if key not in KEYS:
             nearest = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.0)[0]
-            raise ValueError(f"unknown parameter {key!r} (nearest: {nearest})")
+            raise ValueError(f"unknown parameter {key!r} in {pair!r} (nearest: {nearest})")
         record[key] = _value(key, value)
     if "w0" not in record and "stage_widths" not in record:
         raise ValueError("the parameter w0 is missing (or stage_widths, for an AnyNet)")

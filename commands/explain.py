@@ -47,16 +47,20 @@ def explain(
     else:
         name, spec = "", read_parameters(what)
     record = explained(spec)
+    if out is not None:  # before the figure: what cannot be written leaves nothing behind
+        shared.emit(record.columns(), format, out)
     if figure is not None:
         from ..analysis.style import save_figure
         from ..analysis.widths_plot import widths_figure
 
         save_figure(widths_figure(record, name), figure)
         shared.note(f"wrote {figure}")
-    if out is None and format is shared.Format.TABLE:
+    if out is not None:
+        return
+    if format is shared.Format.TABLE:
         shared.print_table(record.columns(), max_rows=record.line.size)  # every block
     else:
-        shared.emit(record.columns(), format, out)
+        shared.emit(record.columns(), format, None)
 
 
 def register(app: typer.Typer) -> None:

@@ -135,7 +135,10 @@ def _read(text: str, units: dict[str, int], what: str, example: str) -> float:
     parts = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]?)", text.strip().lower())
     if parts is None or parts[2] not in units or not float(parts[1]) > 0:
         raise ValueError(f"cannot read {text!r} as {what}: write {example}")
-    return float(parts[1]) * units[parts[2]]
+    read = float(parts[1]) * units[parts[2]]
+    if not read < 2**63:
+        raise ValueError(f"cannot read {text!r} as {what}: too large")
+    return read
 
 
 def shown_storage(storage: str) -> str:

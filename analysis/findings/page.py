@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..intervals import expected_best, mean_interval, median_interval
+from ..intervals import default_m, expected_best, mean_interval, median_interval
 from ..noise import Noise
 from ..plots import ranges_figure
 from ..style import check_picture, save_figure
@@ -30,7 +30,6 @@ from .widths_figure import fits_figure
 
 REGNETX = "RegNetX"
 SHOWN = ("bottleneck_ratio", "wm", "group_width", "depth", "w0", "wa")
-BEST_OF = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,17 +104,16 @@ _WORDS = {HOLDS: "hold", FAILS: "do not hold", OPEN: "are open"}
 
 def _populations(groups: Sequence[Group]) -> list[str]:
     """Return a table of the populations, every estimate with its 95% interval."""
+    m = default_m(*(len(group.rows) for group in groups))
     lines = [
-        f"| space | models | mean error, % | median error, % | expected best of {BEST_OF}, % |"
+        f"| space | models | mean error, % | median error, % | expected best of {m}, % |"
         " lowest error, % |",
         "|---|---|---|---|---|---|",
     ]
     for group in groups:
         errors = group.rows["error"]
-        estimates = (mean_interval(errors), median_interval(errors))
-        best = [expected_best(errors, BEST_OF)] if len(errors) >= 4 * BEST_OF else []
-        cells = [f"{one.value:.2f} ({ends(one)})" for one in (*estimates, *best)]
-        cells += [] if best else ["-"]
+        estimates = (mean_interval(errors), median_interval(errors), expected_best(errors, m))
+        cells = [f"{one.value:.2f} ({ends(one)})" for one in estimates]
         lowest = f"{errors.min():.2f}"
         lines.append("| " + " | ".join([group.name, str(len(errors)), *cells, lowest]) + " |")
     return lines
@@ -123,7 +121,8 @@ def _populations(groups: Sequence[Group]) -> list[str]:
 
 def _noise(found: Noise) -> str:
     return (
-        f"The standard deviation over models is {found.over_models:.2f} points, over seeds "
-        f"{found.over_seeds:.2f} ({found.n_repeated} models with several seeds): "
-        f"{found.ratio:.1f} times the noise."
+        f"The standard deviation over models is {found.over_models:.2f} points "
+        f"({ends(found.models_interval())}), over seeds {found.over_seeds:.2f} "
+        f"({ends(found.interval())}; {found.n_repeated} models with several seeds): "
+        f"{found.ratio:.1f} ({ends(found.ratio_interval(), 1)}) times the noise."
     )

@@ -12,7 +12,7 @@ from ..metrics import METRICS
 from ..plots import draw_edf
 from ..style import add_caption, figure_style, new_figure
 from ..tables.groups import Group, caption
-from .rungs import Step
+from .rungs import BETTER, Step
 
 _COLUMNS = 3
 
@@ -34,7 +34,9 @@ def ladder_figure(groups: Sequence[Group], steps: Sequence[Step]) -> Figure:
                 around = band(group.rows["error"])
                 label = f"{name} ({group.edf.n})"
                 draw_edf(axes, group.edf, label=label, i=i, right=right, shown=around)
-            axes.set_title(f"{one.b} is {step.expected}: {step.verdict}", pad=3)
+            than = "than" if step.expected == BETTER else "as"
+            than += one.a.removeprefix("AnyNetX")
+            axes.set_title(f"{one.b} {step.expected} {than}: {step.verdict}", pad=3)
             axes.legend(loc="lower right", handlelength=2)
             axes.set_xlim(left - 1, right)
             axes.set_ylim(0, 1.02)

@@ -35,6 +35,28 @@ def test_the_interval_covers() -> None:
     assert 0.93 <= held / 1000 <= 0.97
 
 
+def test_the_interval_of_the_spread_covers() -> None:
+    """By simulation, for errors with a long tail as trained populations have them."""
+    rng = np.random.default_rng(2)
+    truth = math.sqrt((math.e**0.25 - 1) * math.e**0.25)  # of a log-normal one
+    held = [
+        found.low <= truth <= found.high
+        for _ in range(1000)
+        for found in [noise(rng.lognormal(0, 0.5, 600), {0: [1.0, 2.0]}).models_interval()]
+    ]
+    assert 0.91 <= np.mean(held) <= 0.97
+
+
+def test_the_interval_of_the_ratio_covers() -> None:
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(1000):
+        repeats = {i: row.tolist() for i, row in enumerate(rng.normal(10, 2, (12, 3)))}
+        found = noise(rng.normal(0, 6, 600), repeats).ratio_interval()
+        held += found.low <= 3 <= found.high
+    assert 0.93 <= held / 1000 <= 0.97
+
+
 def test_equal_seeds_have_no_noise() -> None:
     assert noise([1.0, 2.0], {0: [1.0, 1.0]}).ratio == math.inf
 

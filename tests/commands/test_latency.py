@@ -65,5 +65,15 @@ def test_a_device_is_calibrated_and_used(regnet_ds, tmp_path, monkeypatch):
     model = json.loads((tmp_path / "regnet-ds" / "latency.json").read_text())
     assert (model["n"], model["resolution"], model["classes"]) == (8, 32, 10)
     assert min(model[key] for key in ("fixed", "flops", "acts", "blocks")) >= 0
-    found = regnet_ds("sample", "--latency", "0.1ms:1s", "-n", "2", *units)
+    wide = regnet_ds("sample", "--latency", "0.1ms:1s", "-n", "2", "--format", "json", *units)
+    assert wide.returncode == 0, wide.stderr
+    wanted = json.loads(wide.stdout)[0]["latency_ms"]
+    found = regnet_ds(
+        "sample", "--latency", f"{wanted:.3f}ms", "-n", "2", "--format", "json", *units
+    )
     assert found.returncode == 0, found.stderr
+    for row in json.loads(found.stdout):
+        terms = model["flops"] * row["flops"] / 1e9 + model["acts"] * row["acts"] / 1e6
+        predicted = model["fixed"] + terms + model["blocks"] * row["depth"]
+        assert row["latency_ms"] == pytest.approx(predicted)
+        assert predicted == pytest.approx(wanted, rel=0.051)

@@ -197,7 +197,7 @@ BAD: list[tuple[tuple[str, ...], str]] = [
     (("describe", "RegNetX-4.2GF"), "(nearest: RegNetX-4.0GF)"),
     (("describe", "w0=24"), "the parameter depth is missing"),
     (("describe", "depth=13"), "the parameter w0 is missing"),
-    (("describe", "deep=13"), "unknown parameter 'deep' (nearest: depth)"),
+    (("describe", "deep=13"), "unknown parameter 'deep' in 'deep=13' (nearest: depth)"),
     (("describe", "depth=a", "w0=24"), "depth must be an integer, got 'a'"),
     (
         ("describe", "depth=13", "w0=24", "wa=36", "wm=2", "group_width=0"),

@@ -47,9 +47,8 @@ def draw(model, rng):
     for norm in norms:
         norm.momentum = 0.9
         norm.moving_mean.assign_add(rng.normal(0, 0.3, norm.gamma.shape))
-        norm.moving_variance.assign(
-            norm.moving_variance * rng.uniform(0.6, 1.6, norm.gamma.shape) + 0.01
-        )
+        variance = norm.moving_variance * rng.uniform(0.6, 1.6, norm.gamma.shape)
+        norm.moving_variance.assign(variance + 0.3 * tf.reduce_mean(variance) + 0.01)
 
 
 def images(rng, n, size):

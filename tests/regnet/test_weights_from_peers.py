@@ -49,7 +49,7 @@ TRAINED_IN_TORCHVISION = ("RegNetX-800MF", "RegNetY-400MF")
 BATCHES = [[1, 224], [2, 97]]
 STEP = [16, 64]
 LEARNING_RATE = 0.05
-TOLERANCE, STEP_TOLERANCE = 1e-4, 1e-3
+TOLERANCE, STEP_TOLERANCE = 1e-5, 1e-3
 FLIPS = 0.03  # of weights after a step: rounding puts a ReLU on the other side of 0 here and there
 TORCH = ("REGNET_DS_PEER_PYTHON", "timm, torchvision, safetensors", "torch_weights_peer.py")
 PROGRAMS = {
@@ -160,29 +160,6 @@ def compare(model, library, folder):
         return deviations(model, answers)
 
 
-def beyond_rounding(found, model, name, library, folder):
-    """Return the deviations that are neither small nor what rounding makes of the network.
-
-    Some random networks amplify rounding: there both are about as far from the same network in
-    float64.
-    """
-    large = {size for size, deviation in found.items() if deviation >= TOLERANCE}
-    if not large:
-        return {}
-    exact = build(canonical(name), input_shape=(None, None, 3), convention=library, dtype="float64")
-    exact.set_weights(model.get_weights())
-    with np.load(folder / "answers.npz") as answers:
-        for size in sorted(large):
-            images, theirs = answers[f"images_{size}"], answers[f"logits_{size}"]
-            truth = np.asarray(exact(images.astype(np.float64)))
-            ours = np.asarray(model(images))
-            far = relative(ours, truth), relative(theirs, truth)
-            print(library, name, size, "from float64: ours, theirs", far)
-            if far[0] < 2 * far[1] and far[1] < 2 * found[size] < 0.01:
-                large.remove(size)
-    return {size: found[size] for size in large}
-
-
 @pytest.mark.slow
 @pytest.mark.smoke
 @pytest.mark.parametrize("name", SMOKE)
@@ -194,8 +171,7 @@ def test_logits_are_the_library_s(library, name, peer, network, tmp_path):
     peer.receive()
     found = compare(network(name, CONVENTIONS[library].padding), library, tmp_path / "a")
     print(library, name, found)
-    model = network(name, CONVENTIONS[library].padding)
-    assert not beyond_rounding(found, model, name, library, tmp_path / "a")
+    assert max(found.values()) < TOLERANCE
 
 
 @pytest.mark.slow
@@ -208,7 +184,7 @@ def test_logits_of_all_networks_are_the_library_s(library, peer, network, tmp_pa
     folders = [tmp_path / f"{each} {name}" for name, each in pairs]
     requests = (request(each, n, f) for (n, each), f in zip(pairs, folders, strict=True))
     peer.send(next(requests))
-    found, wrong = {}, {}
+    found = {}
     for (name, each), folder in zip(pairs, folders, strict=True):
         peer.receive()
         following = next(requests, None)
@@ -216,12 +192,10 @@ def test_logits_of_all_networks_are_the_library_s(library, peer, network, tmp_pa
             peer.send(following)
         found[each, name] = compare(network(name, CONVENTIONS[each].padding), each, folder)
         print(each, name, found[each, name])
-        model = network(name, CONVENTIONS[each].padding)
-        if large := beyond_rounding(found[each, name], model, name, each, folder):
-            wrong[each, name] = large
         (folder / FILES[each]).unlink()
         if following is None or not following["folder"].endswith(f" {name}"):
             network.cache_clear()
+    wrong = {pair: each for pair, each in found.items() if max(each.values()) >= TOLERANCE}
     assert found and not wrong, wrong
 
 

@@ -1,0 +1,29 @@
+"""What fuzzing found, and what became of it."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize("words", [("=b", "x"), ("depth=13", "=")])
+@pytest.mark.parametrize("command", ["describe", "explain"])
+def test_a_parameter_without_a_name_is_named_by_its_word(call, command, words):
+    code, out, err = call(command, *words)
+    assert (code, out) == (2, "")
+    assert any(repr(word) in err for word in words if word.startswith("="))
+
+
+@pytest.mark.parametrize("option", ["--memory", "--time-limit"])
+def test_sizes_beyond_any_number_are_refused(call, tmp_path, monkeypatch, option):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call("study", "run", "--flops", "4M", "-n", "4", option, "9" * 400)
+    assert code == 2
+    assert "too large" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_that_cannot_be_written_leaves_no_figure(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = call("explain", "RegNetX-200MF", "--figure", "x.png", "--out", "/dev/null/x.csv")
+    assert (code, out) == (2, "")
+    assert not list(tmp_path.iterdir())
