@@ -16,7 +16,8 @@ def insisting(again: float = AGAIN) -> Generator[None]:
     """Raise KeyboardInterrupt in the block at SIGINT, and again until the block is left.
 
     Python drops an exception that a signal raises inside a finaliser or a callback from C, of which
-    a traced TensorFlow function has many: the command would run on. Blocks within that handle
+    a traced TensorFlow function has many: the command would run on. What libraries make of the
+    exception, a SystemError say, leaves the block as KeyboardInterrupt. Blocks within that handle
     SIGINT themselves are not touched; neither are threads and systems without interval timers.
     """
     mine = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
@@ -24,7 +25,10 @@ def insisting(again: float = AGAIN) -> Generator[None]:
         yield
         return
 
+    asked: list[int] = []
+
     def interrupt(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
         signal.setitimer(signal.ITIMER_REAL, again)
         raise KeyboardInterrupt
 
@@ -32,6 +36,10 @@ def insisting(again: float = AGAIN) -> Generator[None]:
     signal.signal(signal.SIGINT, interrupt)
     try:
         yield
+    except Exception as error:
+        if asked:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -26,6 +26,16 @@ def test_an_interrupt_that_is_dropped_comes_again():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_an_interrupt_that_became_another_error_is_one():
+    with pytest.raises(KeyboardInterrupt), insisting():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as interrupt:
+            raise SystemError("returned a result with an exception set") from interrupt
+    with pytest.raises(SystemError), insisting():
+        raise SystemError("of its own")
+
+
 def test_a_block_that_ends_is_not_interrupted():
     with insisting(again=0.05):
         try:
