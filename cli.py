@@ -175,9 +175,18 @@ def _guarded(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     command = typer.main.get_command(make_app(arguments))
+    _unwrap(command)
     code = command.main(arguments, prog_name="regnet-ds", standalone_mode=False)
     sys.stdout.flush()
     return code if isinstance(code, int) else 0
+
+
+def _unwrap(command: Any) -> None:
+    """Join the lines of each paragraph of the helps, which a terminal breaks where it ends."""
+    paragraphs = (command.help or "").split("\n\n")
+    command.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+    for one in getattr(command, "commands", {}).values():
+        _unwrap(one)
 
 
 def _other(error: Exception, arguments: list[str]) -> int:

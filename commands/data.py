@@ -9,7 +9,7 @@ import typer
 
 from . import shared
 from .progress import counted
-from .study import Fields, read_recipe
+from .study import Fields, Resolution, read_recipe
 
 Name = Annotated[
     str,
@@ -27,7 +27,7 @@ app = typer.Typer(no_args_is_help=True, help="Data sets: facts, TFRecords, damag
 @app.command("facts")
 def facts(
     data: Name,
-    resolution: Annotated[int | None, typer.Option(min=1, help="Side in pixels.")] = None,
+    resolution: Resolution = None,
     format: shared.OutputFormat = shared.Format.TABLE,
     out: shared.Output = None,
 ) -> None:
@@ -137,7 +137,7 @@ def show(
     images: Annotated[int, typer.Option("-n", min=1, max=20, help="Images, a row each.")] = 4,
     views: Annotated[int, typer.Option(min=1, max=20, help="Augmented views of each.")] = 5,
     fields: Fields = None,
-    resolution: Annotated[int | None, typer.Option(min=1, help="Side in pixels.")] = None,
+    resolution: Resolution = None,
     seed: shared.Seed = 0,
 ) -> None:
     """Draw images as evaluation sees them, as training does, and mixed up.

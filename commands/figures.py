@@ -65,7 +65,7 @@ def edf(
 
 
 def plot(
-    kind: Annotated[str, typer.Argument(help="The kind of figure; see below.", metavar="KIND")],
+    kind: Annotated[str, typer.Argument(help="The kind of figure; see above.", metavar="KIND")],
     sources: Sources,
     out: Annotated[Path, Picture],
     study: Studies = None,

@@ -20,6 +20,7 @@ from .study import (
     Fresh,
     MaxTrials,
     Memory,
+    Resolution,
     Resources,
     Storage,
     Threads,
@@ -87,6 +88,7 @@ def search(
         str, typer.Option(help="Of a finalist, FEWEST:MOST; noise decides how many.")
     ] = "2:5",
     data: Data = "digits",
+    resolution: Resolution = None,
     storage: Storage = STORAGE,
     name: Annotated[str, typer.Option(help="The study's name.")] = "search",
     workers: Workers = None,
@@ -145,7 +147,7 @@ def search(
     budget = shared.read_budget(flops, params, acts, tolerance)
     if not budget.limits():
         raise ValueError("a search needs a budget: --flops 4M, --params or --acts")
-    dataset = load_dataset(data)
+    dataset = load_dataset(data, resolution=resolution)
     recipe = read_recipe(Recipe(), epochs, fields)
     fewest, most = read_seeds(seeds)
     plan = SearchPlan(

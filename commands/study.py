@@ -19,6 +19,9 @@ Storage = Annotated[
     str, typer.Option(help="journal:PATH, a path, sqlite:///PATH or postgresql://...")
 ]
 Data = Annotated[str, typer.Option(help="The data set.")]
+Resolution = Annotated[
+    int | None, typer.Option(min=1, help="Side in pixels; else the data's, or 224.")
+]
 Workers = Annotated[int, typer.Option(help="Processes that train; decides nothing else.")]
 Threads = Annotated[int, typer.Option(min=1, help="Of one training; part of the study.")]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training split.")]

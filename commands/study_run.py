@@ -20,6 +20,7 @@ from .study import (
     Fresh,
     MaxTrials,
     Memory,
+    Resolution,
     Resources,
     Storage,
     Threads,
@@ -77,6 +78,7 @@ def run(
     ] = False,
     n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many networks.")] = 16,
     data: Data = "digits",
+    resolution: Resolution = None,
     storage: Storage = STORAGE,
     name: Annotated[
         str, typer.Option(help="The study's name; NAME/SPACE where there are several.")
@@ -136,7 +138,8 @@ def run(
     quiet_optuna()
     budget = shared.read_budget(flops, params, acts, tolerance)
     spaces = _spaces(space or [SPACE], block, stages, bounds)
-    plans = _plans(spaces, name, budget, n, data, (epochs, fields, seed, threads, hardware))
+    regime = (epochs, fields, seed, threads, hardware)
+    plans = _plans(spaces, name, budget, n, (data, resolution), regime)
     if dry_run:
         shared.emit(_forecasts(plans, processes), format, out)
         return
@@ -243,7 +246,7 @@ def _plans(
     name: str,
     budget: Budget,
     n: int,
-    data: str,
+    source: tuple[str, int | None],
     regime: tuple[int | None, list[str] | None, int, int, dict[str, Any]],
 ) -> list[Plan]:
     """Draw the networks of every space; nothing is stored before all are drawn."""
@@ -257,7 +260,8 @@ def _plans(
     if not budget.limits():
         raise ValueError("a population needs a budget: --flops 4M, --params or --acts")
     epochs, fields, seed, threads, hardware = regime
-    dataset = load_dataset(data)
+    data, resolution = source
+    dataset = load_dataset(data, resolution=resolution)
     recipe = read_recipe(Recipe(), epochs, fields)
     settings = Settings.of(dataset, recipe, seed=seed, threads=threads, hardware=hardware)
     note_narrowing(recipe, dataset)

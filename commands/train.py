@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .data import SkipDamaged
-from .study import STORAGE, Epochs, Fields
+from .study import STORAGE, Epochs, Fields, Resolution
 
 What = Annotated[
     list[str] | None,
@@ -29,9 +29,7 @@ def train(
     ] = None,
     epochs: Epochs = None,
     fields: Fields = None,
-    resolution: Annotated[
-        int | None, typer.Option(min=1, help="Side in pixels; else the data's, or 224.")
-    ] = None,
+    resolution: Resolution = None,
     weights: Annotated[
         Path | None, typer.Option(help="Begin with these: .keras, .h5, .safetensors, .pth.")
     ] = None,

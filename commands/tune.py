@@ -18,6 +18,7 @@ from .study import (
     Fresh,
     MaxTrials,
     Memory,
+    Resolution,
     Resources,
     Storage,
     Threads,
@@ -79,6 +80,7 @@ def tune(
         Base, typer.Option("--recipe", help="To begin with: short (DDS section 3), paper or post.")
     ] = Base.SHORT,
     data: Data = "digits",
+    resolution: Resolution = None,
     storage: Storage = STORAGE,
     name: Annotated[str, typer.Option(help="The studies are NAME/MODEL.")] = "tune",
     workers: Workers = None,
@@ -137,7 +139,7 @@ def tune(
     hardware = read_hardware(accelerator, devices, precision, steps_per_execution)
     processes = read_workers(workers, storage, hardware, cluster)
     quiet_optuna()
-    dataset = load_dataset(data)
+    dataset = load_dataset(data, resolution=resolution)
     sizes = read_sizes(read_models(model or [], all_models), base, (epochs, fields), space, dataset)
     settings = Settings.of(dataset, Recipe(), seed=seed, threads=threads, hardware=hardware)
     for size in sizes:

@@ -35,6 +35,16 @@ def test_help_groups_all_commands_by_task(call: Call) -> None:
     assert "Exit codes: 0 done" in out
 
 
+def test_paragraphs_of_help_break_where_the_terminal_ends(call: Call) -> None:
+    code, out, _ = call("study", "run", "--help")
+    assert code == 0
+    text = out.partition("Example:")[0]
+    paragraph = text[text.index("The budget is counted") :].rstrip()
+    widths = [len(line.strip()) for line in paragraph.splitlines()]
+    assert len(widths) > 1
+    assert all(width > 60 for width in widths[:-1])
+
+
 def test_every_example_of_help_works_or_begins_to_train() -> None:
     """In a fresh interpreter without TensorFlow: an example ends with 0 or asks for it."""
     done = subprocess.run([sys.executable, str(EXAMPLES)], capture_output=True, text=True)

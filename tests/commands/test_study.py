@@ -49,6 +49,16 @@ def test_a_population_is_trained_and_continued(study, storage, capsys):
     assert again["complete"] == 4
 
 
+def test_the_resolution_is_of_the_budget_and_of_the_trainings(study, storage, capsys):
+    assert study("-n", "1", "--epochs", "1", "--resolution", "48") == 0
+    assert "flops 3.80M to 4.20M at 48 px and 10 classes" in capsys.readouterr().err
+    (trial,) = load_study(open_storage(storage), "population").trials
+    assert trial.user_attrs["resolution"] == 48
+    assert 3.8e6 <= trial.user_attrs["flops"] <= 4.2e6
+    assert study("-n", "1", "--epochs", "1", "--resolution", "64") == 2
+    assert "resolution is 48, not 64" in capsys.readouterr().err
+
+
 def test_other_settings_are_refused_in_one_line(study, storage, capsys):
     assert study("-n", "1", "--epochs", "2") == 0
     capsys.readouterr()
