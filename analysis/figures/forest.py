@@ -1,4 +1,4 @@
-"""The figure of a comparison: error distributions with bands, and the differences by pair."""
+"""The figures of a comparison: error distributions with bands, and the differences by pair."""
 
 from __future__ import annotations
 
@@ -72,6 +72,15 @@ def comparison_figure(groups: Sequence[Group], records: Sequence[Comparison]) ->
         draw_edfs(top, curves, {g.name: band(g.rows["error"], g.weights) for g in groups})
         draw_differences(bottom, records)
         add_caption(figure, f"{caption(groups)}. Bands and intervals: 95%.")
+        return figure
+
+
+def differences_figure(groups: Sequence[Group], records: Sequence[Comparison]) -> Figure:
+    """Return the differences by pair alone, for a page that has EDFs of its own."""
+    with figure_style():
+        figure = new_figure(5.4, 1.3 + 0.5 * len(records))
+        draw_differences(figure.subplots(), records)
+        add_caption(figure, f"{caption(groups)}. Intervals: 95%.")
         return figure
 
 

@@ -13,7 +13,7 @@ from ...designspace.budget import format_size
 from ...designspace.record import COMPLEXITY_KEYS
 from ...designspace.tables.columns import as_lists
 from ..comparison import FEWEST, compare, comparison_columns, sentence
-from ..figures.forest import comparison_figure
+from ..figures.forest import differences_figure
 from ..figures.kinds import KINDS, draw_kind
 from ..figures.networks import title_of_row
 from ..figures.page import Columns, Numbers, Options, Page
@@ -162,7 +162,7 @@ def _compared(groups: Sequence[Group], seed: int) -> Page:
         raise ValueError(f"{few[0]} has 1 model: a comparison needs {FEWEST}")
     found = compare(groups, rng=seed, plan=False)
     text = "\n".join(sentence(one) for one in found)
-    return Page(comparison_figure(groups, found), comparison_columns(found), text)
+    return Page(differences_figure(groups, found), comparison_columns(found), text)
 
 
 def _ranges(page: Page) -> str:

@@ -79,6 +79,11 @@ def test_ids_are_unique_and_links_stay_in_the_page(page):
         assert name in found.ids
 
 
+def test_distributions_are_drawn_once(page):
+    drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert sum("share of models with a lower error" in drawing for drawing in drawings) == 1
+
+
 def test_nothing_of_the_data_is_taken_as_html(page):
     assert EVIL not in page
     assert "&lt;script&gt;alert(1)" in page
