@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..records import SCHEMA
 from .journal import FIRST_BYTES, Journal, RepairedJournal
+from .soundness import require_sound
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -107,9 +108,12 @@ def load_study(storage: BaseStorage, name: str | None = None) -> optuna.Study:
     Raises
     ------
     ValueError
-        If there is no such study, or a newer version of this package wrote it.
+        If there is no such study, a newer version of this package wrote it, or it is damaged.
     """
     names = [study.study_name for study in storage.get_all_studies()]
+    for known in names:
+        if not isinstance(known, str):
+            raise ValueError(f"the storage is damaged: a study's name is {known!r}, not a text")
     if not names:
         raise ValueError("the storage holds no study")
     if name is None and len(names) > 1:
@@ -124,6 +128,7 @@ def load_study(storage: BaseStorage, name: str | None = None) -> optuna.Study:
         raise ValueError(
             f"study {name!r} has schema {schema!r}, newer than {SCHEMA}: update regnet-ds"
         )
+    require_sound(study, trials=not is_database(storage))
     return study
 
 
