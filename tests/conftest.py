@@ -19,6 +19,10 @@ import pytest
 # Before TensorFlow, which imports JAX where it is installed, which sets 1 for all children.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# A shell has what it starts in the background ignore SIGINT, and all its children with it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
