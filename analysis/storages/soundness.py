@@ -65,7 +65,8 @@ WHOLE = Kind("a whole number below 2^63", _is_whole)
 COUNT = Kind("a whole number from 0 to 2^63", _is_count)
 FLAG = Kind("true or false", lambda value: isinstance(value, bool))
 FIELDS = _fields()
-_OWNER = _fields(host=TEXT, pid=COUNT, started=FINITE, token=TEXT)
+_HELD = _fields(host=TEXT, pid=COUNT, started=FINITE, token=TEXT)
+_OWNER = Kind(_HELD.words, lambda value: value == {} or _HELD.holds(value))
 
 # Attributes that may be missing or null.
 _WHOLE = ("index", "seed", "threads", "epochs", "best_epoch", "attempts", "replicate")

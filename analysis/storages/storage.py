@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 from collections import Counter
@@ -21,7 +22,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ..records import SCHEMA
-from .journal import FIRST_BYTES, Journal, RepairedJournal
+from .journal import FIRST_BYTES, Journal, RepairedJournal, last_line
 from .soundness import require_sound
 
 if TYPE_CHECKING:
@@ -215,13 +216,21 @@ class NotAJournal(ValueError):
 
 
 def _check_journal(path: Path) -> None:
-    """Refuse a file that is not a journal, before anything could be cut from it."""
+    """Refuse a file that is not a journal, before anything could be cut from it.
+
+    Optuna passes over a last record that it cannot read, and then writes after it.
+    """
     with path.open("rb") as file:
         first = file.readline(len(FIRST_BYTES))
+        last = last_line(file)
     if first.startswith(b"SQLite format"[: len(FIRST_BYTES)]):
         raise NotAJournal(f"{path} is a SQLite file: write sqlite:///{path}")
     if first != FIRST_BYTES[: len(first)]:
         raise NotAJournal(f"{path} is not a journal: it begins with {first[:11]!r}")
+    try:
+        json.loads(last or b"{}")
+    except ValueError as error:
+        raise NotAJournal(f"{path} is a damaged journal: its last record: {error}") from error
 
 
 def _open_database(place: StorageURL) -> BaseStorage:
