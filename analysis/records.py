@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from ..designspace.record import PARAMETER_KEYS, RECORD_KEYS, SCHEMA
+from ..designspace.record import PARAMETER_KEYS, RECORD_KEYS, SCHEMA, STAGE_KEYS
 
 RESULT_KEYS = (
     "study",
@@ -30,6 +30,11 @@ RESULT_KEYS = (
     "fingerprint",
 )
 TABLE_COLUMNS = (*RECORD_KEYS, *RESULT_KEYS)
+TEXT_COLUMNS = (
+    *("block", "stem_type", "activation", "study", "space"),
+    *("status", "worker", "reason", "fingerprint"),
+)
+PRIVATE = "rds:"  # begins the names of attributes that are not columns of a table
 
 
 class Status(StrEnum):
@@ -43,4 +48,14 @@ class Status(StrEnum):
     WAITING = "waiting"
 
 
-__all__ = ["PARAMETER_KEYS", "RECORD_KEYS", "RESULT_KEYS", "SCHEMA", "TABLE_COLUMNS", "Status"]
+__all__ = [
+    "PARAMETER_KEYS",
+    "PRIVATE",
+    "RECORD_KEYS",
+    "RESULT_KEYS",
+    "SCHEMA",
+    "STAGE_KEYS",
+    "TABLE_COLUMNS",
+    "TEXT_COLUMNS",
+    "Status",
+]

@@ -5,8 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ..messages import is_quiet, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
 
 FINISHED = ("complete", "pruned", "diverged", "failed")
 Show = Callable[[str, Mapping[str, int], int], None]
@@ -14,17 +19,28 @@ ShowStep = Callable[[int, int, float, float | None], None]
 
 
 @contextmanager
+def _bar(console: Console, *columns: ProgressColumn) -> Generator[Progress]:
+    """Yield a bar that is drawn on a terminal alone; elsewhere rich would leave an empty line."""
+    from rich.progress import Progress
+
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    if not console.is_terminal:
+        yield bar
+        return
+    with bar:
+        yield bar
+
+
+@contextmanager
 def trial_progress() -> Generator[Show]:
     """Yield a function of a title, counts by status and the number of trials wanted."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
     console = Console(stderr=True, quiet=is_quiet())
     began = time.monotonic()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns, TextColumn("{task.fields[rest]}", markup=False), console=console
-    ) as bar:
+    with _bar(console, *columns, TextColumn("{task.fields[rest]}", markup=False)) as bar:
         tasks = {}
         shown: dict[str, int] = {}
 
@@ -56,11 +72,11 @@ def _rest(counts: Mapping[str, int], seconds: float) -> str:
 def counted(what: str) -> Generator[Callable[[int, int], None]]:
     """Yield a function of how many are done of how many: a bar where stderr is a terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
     console = Console(stderr=True, quiet=is_quiet())
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with _bar(console, *columns) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -78,15 +94,13 @@ def training_progress(
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
         TimeRemainingColumn,
     )
 
     console = Console(stderr=True, quiet=is_quiet())
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-    live = console.is_terminal
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not live) as bar:
+    with _bar(console, *columns, TimeRemainingColumn()) as bar:
         task = bar.add_task("", total=steps)
 
         def show(done: int, epoch_steps: int, seconds: float, error: float | None) -> None:

@@ -32,7 +32,7 @@ FLOPS, TOLERANCE = (4e5, 1e6, 2.5e6, 6e6), 0.1
 DATA = "digits"
 REGIME = {
     "optimizer": "adamw",
-    "epochs": 6,
+    "epochs": 8,
     "batch_size": 16,
     "lr": 0.0015,
     "area_factor": 1.0,

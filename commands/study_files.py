@@ -151,17 +151,22 @@ def read_trial(storage: str, what: str) -> tuple[NetSpec, FrozenTrial]:
     Raises
     ------
     ValueError
-        If there is no such study or trial.
+        If there is no such study or trial, or the trial is of no network.
     """
     from ..analysis.storages.storage import load_study, open_storage
     from ..designspace import from_record
 
     study, _, number = what.rpartition("#")
     trials = load_study(open_storage(storage, create=False), study).get_trials(deepcopy=False)
-    if not number.isdigit() or int(number) >= len(trials):
+    if not (number.isascii() and number.isdigit()) or int(number) >= len(trials):
         raise ValueError(f"study {study!r} has trials #0 to #{len(trials) - 1}, got {number!r}")
     trial = trials[int(number)]
-    return from_record(trial.user_attrs), trial
+    try:
+        return from_record(trial.user_attrs), trial
+    except KeyError as error:
+        raise ValueError(f"{what} is no network: it has no {error.args[0]}") from error
+    except ValueError as error:
+        raise ValueError(f"{what} is no network: {error}") from error
 
 
 def trained_model(storage: str, what: str) -> str:

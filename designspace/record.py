@@ -127,10 +127,10 @@ def from_record(record: Mapping[str, Any]) -> NetSpec:
     if _get(record, "w0", None) is None:
         return NetSpec(stages=_stages(record, block, strides, b), **common)
     params = RegNetParams(
-        depth=int(record["depth"]),
-        w0=int(record["w0"]),
-        wa=float(record["wa"]),
-        wm=float(record["wm"]),
+        depth=int(_required(record, "depth")),
+        w0=int(_required(record, "w0")),
+        wa=float(_required(record, "wa")),
+        wm=float(_required(record, "wm")),
         group_width=_group_width(record, block),
         bottleneck_ratio=b,
     )
@@ -149,23 +149,30 @@ def _get(record: Mapping[str, Any], key: str, default: Any) -> Any:
     return default if value is None else value
 
 
+def _required(record: Mapping[str, Any], key: str) -> Any:
+    value = record.get(key)
+    if value is None:
+        raise KeyError(key)
+    return value
+
+
 def _group_width(record: Mapping[str, Any], block: str) -> int:
     """Return the group width, which a block without groups ignores."""
     if block in BLOCKS and block not in GROUPED:
         return int(_get(record, "group_width", DEFAULT_GROUP_WIDTH))
-    return int(record["group_width"])
+    return int(_required(record, "group_width"))
 
 
 def _stages(
     record: Mapping[str, Any], block: str, strides: tuple[int, ...] | None, b: float
 ) -> tuple[Stage, ...]:
-    widths, depths = record["stage_widths"], record["stage_depths"]
+    widths, depths = _required(record, "stage_widths"), _required(record, "stage_depths")
     ratios = _get(record, "stage_bottleneck_ratios", None) or [b] * len(widths)
     groups = _get(record, "stage_group_widths", None)
     if block in BLOCKS and block not in GROUPED:
         ratios = ratios if block in BOTTLENECKS else [1.0] * len(widths)
         groups = [round(w * bottleneck_multiplier(r)) for w, r in zip(widths, ratios, strict=False)]
-    groups = groups or [record["group_width"]] * len(widths)
+    groups = groups or [_required(record, "group_width")] * len(widths)
     columns = (depths, widths, strides or [2] * len(widths), groups, ratios)
     lengths = {len(column) for column in columns}
     if len(lengths) != 1:

@@ -84,7 +84,7 @@ def test_the_two_commands_are_there() -> None:
     shell = re.findall(r"^```sh\n(.*?)\n```", README, re.MULTILINE | re.DOTALL)
     assert shell == [
         "pip install uv && uv run regnet-ds quickstart",
-        "pip install uv && uv run pytest",
+        "pip install uv && uv run pytest -n 2 --dist loadfile",
     ]
 
 

@@ -106,10 +106,11 @@ def _buckets(groups: Sequence[Group], options: Options) -> Page:
 def _curves(groups: Sequence[Group], options: Options) -> Page:
     if options.curves is None:
         raise ValueError("the figure curves needs a study, or a table with a column curve")
-    record = best_and_worst(options.curves)
+    names = ", ".join(g.name for g in groups)
+    record = best_and_worst(options.curves, source=names)
     figure = new_figure(4.6, 3.3)
     draw_curves(figure.subplots(), record)
-    add_caption(figure, f"{', '.join(g.name for g in groups)}: {caption(groups)}.")
+    add_caption(figure, f"{names}: {caption(groups)}.")
     shown = options.curves
     columns: Columns = {str(name): shown[name].tolist() for name in shown.columns}
     return Page(figure, columns, f"Errors by epoch of {record.n} models.")

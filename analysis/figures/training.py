@@ -34,8 +34,8 @@ class Curves:
         return len(self.best) + len(self.worst) + len(self.others)
 
 
-def best_and_worst(curves: pd.DataFrame, shown: int = SHOWN) -> Curves:
-    """Return the curves of completed models, from `table.learning_curves`.
+def best_and_worst(curves: pd.DataFrame, shown: int = SHOWN, source: str = "the table") -> Curves:
+    """Return the curves of completed models, from `table.learning_curves` of ``source``.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def best_and_worst(curves: pd.DataFrame, shown: int = SHOWN) -> Curves:
     ]
     found = [(epochs, errors) for epochs, errors in found if np.isfinite(errors).all()]
     if not found:
-        raise ValueError("no completed model has an error by epoch: there is no curve to draw")
+        raise ValueError(f"{source} has no completed model with an error by epoch: nothing to draw")
     found.sort(key=lambda curve: float(curve[1][-1]))
     k = min(shown, max(1, len(found) // 2))
     worst = found[max(k, len(found) - k) :]

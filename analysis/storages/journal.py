@@ -164,4 +164,12 @@ def _end_of_last_line(file: Any, size: int, block: int = 65_536) -> int:
     return 0
 
 
-__all__ = ["FIRST_BYTES", "Journal", "RepairedJournal"]
+def last_line(file: Any) -> bytes:
+    """Return the last complete line of a binary file, empty if there is none."""
+    end = _end_of_last_line(file, file.seek(0, os.SEEK_END))
+    start = _end_of_last_line(file, max(0, end - 1))
+    file.seek(start)
+    return file.read(end - start)
+
+
+__all__ = ["FIRST_BYTES", "Journal", "RepairedJournal", "last_line"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Container, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 QUICKLY_CHECKED = 2**26  # bytes of a file that is read through when it is opened
 TIMEOUT = 20  # seconds to wait for another writer
+_optuna_log = logging.getLogger("optuna.storages._rdb.storage")
 
 
 def check_sqlite(path: Path, create: bool) -> None:
@@ -51,12 +53,12 @@ class SQLiteFile(RDBStorage):
         super().__init__(url, engine_kwargs={"connect_args": {"timeout": TIMEOUT}})
 
     @contextmanager
-    def _reading(self) -> Generator[None]:
+    def _reading(self, *, missing: bool = False) -> Generator[None]:
         try:
             yield
-        except KeyError:  # Optuna's answer where there is no such study
-            raise
         except Exception as error:  # whatever the values of a damaged file lead to
+            if missing and isinstance(error, KeyError):  # Optuna's answer: there is no such study
+                raise
             reason = error.__cause__ or error
             raise ValueError(f"{self._path} is damaged: {str(reason).splitlines()[0]}") from error
 
@@ -67,28 +69,40 @@ class SQLiteFile(RDBStorage):
 
     def get_study_id_from_name(self, study_name: str) -> int:
         """Return the number of a study."""
-        with self._reading():
+        with self._reading(missing=True):
             return super().get_study_id_from_name(study_name)
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
         """Return what a study wants."""
-        with self._reading():
+        with self._reading(missing=True):
             return super().get_study_directions(study_id)
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
         """Return a study's attributes."""
-        with self._reading():
+        with self._reading(missing=True):
             return super().get_study_user_attrs(study_id)
 
-    def get_all_trials(
+    def _get_trials(
         self,
         study_id: int,
-        deepcopy: bool = True,
-        states: Container[TrialState] | None = None,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
     ) -> list[FrozenTrial]:
-        """Return a study's trials."""
-        with self._reading():
-            return super().get_all_trials(study_id, deepcopy, states)
+        """Return trials: what a study asks, which wraps the storage to keep finished ones."""
+        with self._reading(), _without_warnings():
+            return super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
+
+
+@contextmanager
+def _without_warnings() -> Generator[None]:
+    """Keep Optuna from logging a value that cannot be read before it raises the same error."""
+    before = _optuna_log.level
+    _optuna_log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        _optuna_log.setLevel(before)
 
 
 __all__ = ["SQLiteFile", "check_sqlite"]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 from collections import Counter
@@ -21,7 +22,8 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ..records import SCHEMA
-from .journal import FIRST_BYTES, Journal, RepairedJournal
+from .journal import FIRST_BYTES, Journal, RepairedJournal, last_line
+from .soundness import require_sound
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -107,9 +109,12 @@ def load_study(storage: BaseStorage, name: str | None = None) -> optuna.Study:
     Raises
     ------
     ValueError
-        If there is no such study, or a newer version of this package wrote it.
+        If there is no such study, a newer version of this package wrote it, or it is damaged.
     """
     names = [study.study_name for study in storage.get_all_studies()]
+    for known in names:
+        if not isinstance(known, str):
+            raise ValueError(f"the storage is damaged: a study's name is {known!r}, not a text")
     if not names:
         raise ValueError("the storage holds no study")
     if name is None and len(names) > 1:
@@ -124,6 +129,7 @@ def load_study(storage: BaseStorage, name: str | None = None) -> optuna.Study:
         raise ValueError(
             f"study {name!r} has schema {schema!r}, newer than {SCHEMA}: update regnet-ds"
         )
+    require_sound(study, trials=not is_database(storage))
     return study
 
 
@@ -210,13 +216,21 @@ class NotAJournal(ValueError):
 
 
 def _check_journal(path: Path) -> None:
-    """Refuse a file that is not a journal, before anything could be cut from it."""
+    """Refuse a file that is not a journal, before anything could be cut from it.
+
+    Optuna passes over a last record that it cannot read, and then writes after it.
+    """
     with path.open("rb") as file:
         first = file.readline(len(FIRST_BYTES))
+        last = last_line(file)
     if first.startswith(b"SQLite format"[: len(FIRST_BYTES)]):
         raise NotAJournal(f"{path} is a SQLite file: write sqlite:///{path}")
     if first != FIRST_BYTES[: len(first)]:
         raise NotAJournal(f"{path} is not a journal: it begins with {first[:11]!r}")
+    try:
+        json.loads(last or b"{}")
+    except ValueError as error:
+        raise NotAJournal(f"{path} is a damaged journal: its last record: {error}") from error
 
 
 def _open_database(place: StorageURL) -> BaseStorage:

@@ -16,13 +16,9 @@ import pandas as pd
 from ...designspace.record import SCHEMA, STAGE_KEYS
 from ...designspace.tables.columns import SUFFIXES, read_columns
 from ..metrics import METRICS
-from ..records import RECORD_KEYS, RESULT_KEYS
+from ..records import RECORD_KEYS, RESULT_KEYS, TEXT_COLUMNS
 from .foreign import CURVE, translated
 
-TEXT_COLUMNS = (
-    *("block", "stem_type", "activation", "study", "space"),
-    *("status", "worker", "reason", "fingerprint"),
-)
 REPLICATE = "replicate"  # above 0: a training for the noise over seeds
 NUMBER_COLUMNS = frozenset((*RECORD_KEYS, *RESULT_KEYS, *METRICS, REPLICATE)) - {
     *TEXT_COLUMNS,

@@ -39,7 +39,7 @@ def require_suffix(path: Path, suffixes: Iterable[str] = SUFFIXES) -> str:
     near = difflib.get_close_matches(suffix, known, n=1)
     hint = f" (nearest: {near[0]})" if near else ""
     raise ValueError(
-        f"unknown suffix {path.suffix!r} of {path}: expected one of {', '.join(known)}{hint}"
+        f"unknown suffix {path.suffix!r} of {str(path)!r}: expected one of {', '.join(known)}{hint}"
     )
 
 

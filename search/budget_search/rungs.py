@@ -16,8 +16,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from ...analysis.records import Status
-from ..queue.leases import PRIVATE
+from ...analysis.records import PRIVATE, Status
 from ..queue.tasks import UNTIL
 from .plan import SearchPlan
 

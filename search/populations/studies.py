@@ -300,12 +300,12 @@ def population_step(name: str, on_progress: Callable[[dict[str, int]], None] | N
             on_progress(counts)
         if counts[Status.WAITING]:
             return False
-        return not counts[Status.RUNNING] or _none_runs_here(found[0])
+        return not counts[Status.RUNNING] or _all_run_elsewhere(found[0])
 
     return step
 
 
-def _none_runs_here(study: optuna.Study) -> bool:
+def _all_run_elsewhere(study: optuna.Study) -> bool:
     """Whether what runs is held by other hosts, whose life cannot be seen (but by a lease)."""
     if is_database(study._storage):
         return False
@@ -314,7 +314,7 @@ def _none_runs_here(study: optuna.Study) -> bool:
     if running and len(running) == sum(elsewhere.values()):
         _log.warning("trials held by other hosts are left to them: %s", elsewhere)
         return True
-    return not running
+    return False
 
 
 def status(study: optuna.Study) -> dict[str, int]:

@@ -11,10 +11,10 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ...analysis.records import RECORD_KEYS, SCHEMA, Status
+from ...analysis.records import PRIVATE, RECORD_KEYS, SCHEMA, Status
 from ...analysis.storages.storage import add_trials, batch, exclusive
 from ..queue.claims import trials_in
-from ..queue.leases import OWNER, PRIVATE
+from ..queue.leases import OWNER
 from ..queue.tasks import SETTINGS
 from .architectures import REPLICATE, parameter_ranges
 from .settings import differences, plain

@@ -23,9 +23,9 @@ import psutil
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from ...analysis.records import Status
+from ...analysis.records import PRIVATE, Status
 from ...analysis.storages.storage import batch, exclusive, is_database
-from .leases import OWNER, PRIVATE, claim_next, end_lease, expired, lease_of, settle
+from .leases import OWNER, claim_next, end_lease, expired, lease_of, settle
 
 if TYPE_CHECKING:
     from ...analysis.storages.database import Database

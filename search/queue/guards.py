@@ -21,9 +21,8 @@ import optuna
 import psutil
 from optuna.trial import FrozenTrial, TrialState
 
-from ...analysis.records import Status
+from ...analysis.records import PRIVATE, Status
 from .claims import OWNER, Owner, finish, trials_in
-from .leases import PRIVATE
 
 SPENT = 75  # the exit code of a worker that has trained as many trials as it may
 SHARE = 0.9  # of the machine's memory, for all workers together

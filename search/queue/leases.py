@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ...analysis.records import PRIVATE
 from ...analysis.storages.storage import is_database
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from ...analysis.storages.database import Database
 
-PRIVATE = "rds:"  # of attributes that are not columns of a table
 OWNER = PRIVATE + "owner"
 LEASE = PRIVATE + "lease"  # of a study: seconds
 DEFAULT_LEASE = 60.0

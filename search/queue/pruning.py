@@ -17,8 +17,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ...analysis.records import PRIVATE
 from .claims import trials_in
-from .leases import PRIVATE
 
 PRUNER = "pruner"  # of a study: a `Pruner`'s attributes
 JUDGED = PRIVATE + "judged"  # of a trial that may end early

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from ...analysis.records import PRIVATE
 from ...analysis.storages.storage import add_trials, exclusive
 from .claims import trials_in
-from .leases import PRIVATE
 from .tasks import POPULATION, SETTINGS
 
 RETRY_OF = PRIVATE + "retry_of"  # the number of the failed trial that this one stands for

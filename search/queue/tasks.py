@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from optuna.trial import FrozenTrial
 
-from ...analysis.records import RECORD_KEYS
+from ...analysis.records import PRIVATE, RECORD_KEYS
 from ..recipes.search_space import recipe_fields
-from .leases import PRIVATE
 
 if TYPE_CHECKING:
     from ..learning.checkpoints import Keep

@@ -31,7 +31,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from ...analysis.records import Status
+from ...analysis.records import PRIVATE, Status
 from ...analysis.storages.storage import exclusive, is_database, load_study, open_storage
 from ...designspace.atomic import as_file_name
 from ..learning.checkpoints import Paused
@@ -39,7 +39,7 @@ from ..populations.fingerprint import digest, environment
 from ..populations.settings import run_folder
 from .claims import Owner, claim, finish, give_back, is_owner, release_orphans
 from .guards import SPENT, TRACEBACK, be_first_to_go, show_stack_on_request
-from .leases import PRIVATE, RENEWALS, Lease, kept, lease_of
+from .leases import RENEWALS, Lease, kept, lease_of
 from .outages import patiently
 from .pruning import Judge, judge_of
 from .tasks import (

@@ -15,7 +15,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ...analysis.records import Status
+from ...analysis.records import PRIVATE, Status
 from ...analysis.storages.storage import add_trials, exclusive, load_study, open_storage
 from ..populations.architectures import REPLICATE
 from ..populations.settings import open_study, plain, run_folder, trial_seed
@@ -23,7 +23,6 @@ from ..populations.studies import status
 from ..queue.claims import trials_in
 from ..queue.executors import in_turn, run_workers
 from ..queue.guards import Guards, Limits
-from ..queue.leases import PRIVATE
 from ..queue.ray_cluster import RayCluster
 from ..queue.tasks import DEFAULT_TRAINER, EVERY, GAIN, HARDWARE, SETTINGS, TEST
 from ..recipes.recipe import Recipe

@@ -20,9 +20,9 @@ from optuna.distributions import (
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from ...analysis.records import PRIVATE
 from ..populations.settings import trial_seed
 from ..queue.claims import trials_in
-from ..queue.leases import PRIVATE
 from ..queue.pruning import JUDGED
 from ..recipes.recipe import WHOLE
 from ..recipes.search_space import Prior, counts_with, field_of, is_range, recipe_fields

@@ -118,7 +118,7 @@ def test_tuned_recipes_reach_the_canonical_configurations(storage, capsys, tmp_p
     small, large = json.loads(out)
     assert (small["model"], large["model"]) == ("RegNetX-200MF", "RegNetX-400MF")
     assert small["trials"] == 3 and small["best_error"] <= small["first_error"]
-    assert "RegNetX-400MF" in err and "3/3" in err
+    assert "RegNetX-400MF (best" in err and "): 3 of 3" in err
     command = ["canonical", "--recipe", "tuned", "--study", storage, "--format", "json"]
     assert run(command) == 0
     made = {c["name"]: c for c in json.loads(capsys.readouterr().out)}

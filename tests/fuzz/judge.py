@@ -161,15 +161,23 @@ def _text(stream: io.TextIOWrapper) -> str:
 
 @contextmanager
 def _time_limit():
+    """Stop the block after `LIMIT`; again, where Python ignores an error (in a finaliser)."""
+
     def stop(*_: object) -> None:
         raise TooSlow
 
+    def ignored(raised: Any) -> None:
+        if raised.exc_type is not TooSlow:
+            sys.__unraisablehook__(raised)
+
     signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, LIMIT)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT, 0.5)
+    sys.unraisablehook = ignored
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = sys.__unraisablehook__
 
 
 def _said(call: Call, ended: str, out: str, err: str) -> list[str]:
@@ -220,7 +228,8 @@ def _names(call: Call, err: str) -> bool:
         plain = " ".join(text.split())
         if visible(text)[:20] in err or text.lstrip("-") in err:
             return True
-        forms = [plain[:20], repr(text)[1:21], Path(plain).name[:20], *re.split(r"[:,=#/@]", plain)]
+        forms = [plain[:20], repr(text)[1:21], Path(plain).name[:20], Path(plain).stem[:20]]
+        forms += [visible(part) for part in re.split(r"[:,=#/@]", plain)]
         if any(len(form) > 1 and form in err for form in forms):
             return True
     return not call.given

@@ -14,6 +14,7 @@ from regnet_ds.analysis.storages.storage import load_study, open_storage
 from regnet_ds.designspace import RegNetParams
 from regnet_ds.search.populations.studies import (
     create_population_study,
+    population_step,
     run_folder,
     run_study,
     status,
@@ -54,6 +55,26 @@ def ledger(monkeypatch, tmp_path):
     path = tmp_path / "ledger"
     monkeypatch.setenv("FAKE_LEDGER", str(path))
     return lambda: [int(line.split()[0]) for line in path.read_text().splitlines()]
+
+
+def test_progress_ends_with_all_trials_however_the_last_one_ends(make, monkeypatch):
+    """It ends between two looks at the storage: what was counted before is not the end."""
+    storage = open_storage(make(n=1))
+    study = load_study(storage, "p")
+    trial = study.ask()
+    seen: list[dict[str, int]] = []
+    step = population_step("p", seen.append)
+
+    def count_then_end(one):
+        counts = status(one)
+        if not study.trials[0].state.is_finished():
+            study.tell(trial, 1.0)
+        return counts
+
+    monkeypatch.setattr("regnet_ds.search.populations.studies.status", count_then_end)
+    assert not step(storage)
+    assert step(storage)
+    assert [counts["complete"] for counts in seen] == [0, 1]
 
 
 def test_one_or_two_workers_give_the_same_table(make, fake_trainer, monkeypatch, tmp_path):

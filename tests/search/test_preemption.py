@@ -153,6 +153,10 @@ def test_a_worker_that_is_ended(url, how):
     assert trial.user_attrs["attempts"] == (2 if how == "kill" else 1)
     assert 2 * 8 <= trial.user_attrs[RESUMED] < 12 * 8
     assert not list(run_folder(url, "p").glob("*.npz"))
-    undisturbed = train_task(task_of(study.user_attrs, trial), lambda epoch, error: None)
-    assert list(undisturbed.errors) == list(trial.intermediate_values.values())
-    assert np.isfinite(trial.value) and trial.value == undisturbed.error
+    undisturbed = f"{url}.undisturbed"  # by a worker too: this process may have other threads
+    study_of(undisturbed)
+    assert run_study(undisturbed, "p", 1)
+    (alone,) = load_study(open_storage(undisturbed), "p").trials
+    assert alone.user_attrs["seed"] == trial.user_attrs["seed"]
+    assert alone.intermediate_values == trial.intermediate_values
+    assert np.isfinite(trial.value) and trial.value == alone.value
