@@ -80,11 +80,11 @@ def copy(
     Example: regnet-ds study copy population --from regnet-ds.journal --to postgresql://me@host/db
     """
     from ..analysis.storages.storage import load_study, open_storage, require_writable
-    from ..search.populations.transfer import copy_study, require_sound
+    from ..search.populations.transfer import copy_study, require_storable
 
     quiet_optuna()
     found = load_study(open_storage(source, create=False), study)
-    require_sound(found)
+    require_storable(found)
     opened = open_storage(target)
     require_writable(opened, target)
     made = copy_study(found, opened, name or study)
@@ -104,11 +104,11 @@ def merge(
     Example: regnet-ds study merge population --from other.journal --to regnet-ds.journal
     """
     from ..analysis.storages.storage import load_study, open_storage, require_writable
-    from ..search.populations.transfer import merge_study, require_sound
+    from ..search.populations.transfer import merge_study, require_storable
 
     quiet_optuna()
     found = load_study(open_storage(source, create=False), study)
-    require_sound(found)
+    require_storable(found)
     opened = open_storage(target, create=False)
     require_writable(opened, target)
     merged = merge_study(found, load_study(opened, into or study))

@@ -28,7 +28,7 @@ _OWN = ("fingerprint", PRIVATE + "environments", PRIVATE + "lease")
 _RESULTS = ("seed", "epochs", "test_error", "best_epoch", "seconds", "images_per_second", "index")
 
 
-def require_sound(study: optuna.Study) -> None:
+def require_storable(study: optuna.Study) -> None:
     """Raise ValueError, which names the trial, if a storage holds what Optuna would not take."""
     for trial in study.get_trials(deepcopy=False):
         try:
