@@ -36,8 +36,8 @@ def read_hardware(
     accelerator: str | None, devices: int | None, precision: str, steps_per_execution: int
 ) -> dict[str, Any]:
     """Return what the trials of a study run on: nothing where all is as usual."""
+    from ..search.learning.fingerprint import backend
     from ..search.learning.hardware import Hardware
-    from ..search.populations.fingerprint import backend
 
     if accelerator is devices is None and precision == "float32" and steps_per_execution == 1:
         return {}
