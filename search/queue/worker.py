@@ -232,7 +232,7 @@ class Worker:
             attributes[RESUMED] = outcome.resumed  # pyright: ignore[reportAttributeAccessIssue]
         error = float(outcome.error)
         if outcome.status == Status.DIVERGED or error != error:
-            # A sampler learns nothing from a failed trial: it is told chance (DESIGN section 5).
+            # A sampler learns nothing from a failed trial: it is told chance.
             attributes["status"] = str(Status.DIVERGED)
             error = 100.0 * (1.0 - 1.0 / study.user_attrs["classes"])
         self._store(lambda: finish(study, trial, self._owner, error, attributes))

@@ -58,7 +58,7 @@ def draw_rows(table: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataF
 
 
 def retrain(rows: pd.DataFrame, noise: float) -> Iterator[Retrained]:
-    """Yield each row of a packed table (`analysis.findings.packing`) trained again."""
+    """Yield each row of a packed table (`packing`) trained again."""
     for row in rows.to_dict("records"):
         yield _retrained(row, noise)
 
