@@ -33,7 +33,7 @@ Checkpoints = Annotated[
 def finite(value: float | None) -> float | None:
     """Return an option's number; refuse nan and inf, which a range lets through."""
     if value is not None and not isfinite(value):
-        raise typer.BadParameter(f"must be a finite number")
+        raise typer.BadParameter("must be a finite number")
     return value
 
 
