@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,8 +28,18 @@ Checkpoints = Annotated[
     str | None,
     typer.Option(help="Folder or gs://... of running trials; beside the storage if left out."),
 ]
+
+
+def finite(value: float | None) -> float | None:
+    """Return an option's number; refuse nan and inf, which a range lets through."""
+    if value is not None and not isfinite(value):
+        raise typer.BadParameter("must be a finite number")
+    return value
+
+
 CheckpointSeconds = Annotated[
-    float | None, typer.Option(min=0, help="Between the checkpoints of a trial; 300.")
+    float | None,
+    typer.Option(min=0, callback=finite, help="Between the checkpoints of a trial; 300."),
 ]
 
 
