@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import shared
-from .study import STORAGE, Storage, app, quiet_optuna, shown_storage
+from .training_options import STORAGE, Storage, quiet_optuna, shown_storage
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -24,7 +24,6 @@ USUAL = {"resolution": 224, "classes": 1000}  # of an imported trial that does n
 NOTATIONS = (".yaml", ".json")  # of a configuration that another library reads
 
 
-@app.command("export")
 def export(
     what: Annotated[str, typer.Argument(help="A study, or one of its networks: STUDY#17.")],
     storage: Storage = STORAGE,
@@ -68,7 +67,6 @@ def export(
     shared.emit({key: [value] for key, value in record.items()}, format, out)
 
 
-@app.command("copy")
 def copy(
     study: Annotated[str, typer.Argument(help="The study's name.")],
     source: Source = STORAGE,
@@ -92,7 +90,6 @@ def copy(
     shared.note(f"copied {n} trials to study {made.study_name} in {shown_storage(target)}")
 
 
-@app.command("merge")
 def merge(
     study: Annotated[str, typer.Argument(help="The study whose results are taken.")],
     source: Source = STORAGE,
@@ -118,7 +115,6 @@ def merge(
     )
 
 
-@app.command("import")
 def import_results(
     file: Annotated[str, typer.Argument(help="CSV, Parquet, JSON, pycls sweep.json or nds json.")],
     name: Annotated[str, typer.Option(help="Of the new study.")],

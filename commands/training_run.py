@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from . import shared
-from .study import note_narrowing, read_recipe
+from .training_options import note_narrowing, read_recipe
 
 if TYPE_CHECKING:
     from ..designspace import NetSpec
