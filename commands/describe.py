@@ -85,7 +85,7 @@ def describe(
         from .study_files import read_trial, units_of
 
         name = what[0]
-        spec, trial = read_trial(storage, name)
+        spec, trial, _ = read_trial(storage, name)
         size, classes = units_of(trial).values()
     else:
         name, spec = read_network(what)
