@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from trainers.contest import Setting, Trainer, available, spread
+from side_by_side import spread
+from trainers.contest import Setting, Trainer, available
 
 
 def seconds(setting: Setting, steps: int) -> dict[str, float]:
@@ -35,7 +36,7 @@ def contest(model: str, args: argparse.Namespace) -> None:
     print(f"{model}, {args.steps} steps at 32 px, batch 64, {args.runs} runs; seconds")
     totals = {}
     for setting, runs in found.items():
-        parts = {part: spread([run[part] for run in runs], 2) for part in runs[0]}
+        parts = {part: spread([run[part] for run in runs]) for part in runs[0]}
         print(f"  {setting}: " + ", ".join(f"{part} {text}" for part, text in parts.items()))
         totals[setting] = [run["total"] for run in runs]
     hours = [3600 / total for total in totals[ours]]
@@ -43,7 +44,7 @@ def contest(model: str, args: argparse.Namespace) -> None:
     if len(settings) > 1:
         peer = [min(pair) for pair in zip(*(totals[s] for s in settings[1:]), strict=True)]
         ratios = [a / b for a, b in zip(totals[ours], peer, strict=True)]
-        print(f"  ours / the better timm: {spread(ratios, 2)} in time")
+        print(f"  ours / the better timm: {spread(ratios)} in time")
 
 
 def main() -> None:

@@ -11,12 +11,13 @@ Run: python benchmarks/input_pipeline.py PYTHON_WITH_TORCHVISION
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from side_by_side import spread
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 N_IMAGES, HEIGHT, WIDTH, BATCH, ROUNDS = 2048, 375, 500, 32, 3
@@ -126,14 +127,10 @@ def main() -> None:
             for name in ("torchvision.io", "pil"):
                 rates[name].append(peer(python, folder, name))
     for name, values in rates.items():
-        middle = statistics.median(values)
-        print(f"{name}: {middle:.0f} images/s ({min(values):.0f} to {max(values):.0f})")
+        print(f"{name}: {spread(values, 0)} images/s")
     best = [max(pair) for pair in zip(rates["torchvision.io"], rates["pil"], strict=True)]
     ratios = [a / b for a, b in zip(rates["ours"], best, strict=True)]
-    print(
-        f"ours / the faster peer: {statistics.median(ratios):.2f} "
-        f"({min(ratios):.2f} to {max(ratios):.2f}), {ROUNDS} rounds"
-    )
+    print(f"ours / the faster peer: {spread(ratios)}, {ROUNDS} rounds")
 
 
 if __name__ == "__main__":

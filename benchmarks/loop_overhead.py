@@ -16,22 +16,16 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from side_by_side import spread
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 MODEL, PX, BATCH = "RegNetX-200MF", 224, 32
 FIVE_MINUTES = 300.0
 BARE = {"area_factor": 1.0, "flip": False, "pca_std": 0.0}
-
-
-def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Return ``median (lowest to highest)``."""
-    numbers = statistics.median(values), min(values), max(values)
-    return "{:.{d}f} ({:.{d}f} to {:.{d}f})".format(*numbers, d=digits)
 
 
 def verdict(value: float, target: float) -> str:

@@ -21,9 +21,10 @@ def compare(ours: Sequence[str], peer: Sequence[str], runs: int = 7) -> list[tup
     return [(wall_seconds(ours), wall_seconds(peer)) for _ in range(runs)]
 
 
-def spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float], digits: int = 2) -> str:
     """Return ``median (lowest to highest)``."""
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    numbers = statistics.median(values), min(values), max(values)
+    return "{:.{d}f} ({:.{d}f} to {:.{d}f})".format(*numbers, d=digits)
 
 
 def report(claim: str, pairs: list[tuple[float, float]]) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from side_by_side import spread
 
 WORKER = Path(__file__).with_name("worker.py")
 VARIABLES = {
@@ -134,17 +135,11 @@ def interleave(trainers: Sequence[Trainer], runs: int, steps: int) -> None:
             trainer.run(steps)
 
 
-def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Return ``median (lowest to highest)``."""
-    numbers = statistics.median(values), min(values), max(values)
-    return "{:.{d}f} ({:.{d}f} to {:.{d}f})".format(*numbers, d=digits)
-
-
 def report(ours: Trainer, peers: Sequence[Trainer]) -> None:
     """Print images a second, memory, and the ratio to each peer run by run."""
     for trainer in (ours, *peers):
         print(
-            f"  {trainer.setting}: {spread(trainer.rates)} images/s, "
+            f"  {trainer.setting}: {spread(trainer.rates, 1)} images/s, "
             f"{trainer.extra_memory():.0f} MiB beyond build",
             flush=True,
         )
@@ -153,8 +148,8 @@ def report(ours: Trainer, peers: Sequence[Trainer]) -> None:
         processors = _ratios(ours.processor_rates, peer.processor_rates)
         print(
             f"  {ours.setting.library}{', XLA' * ours.setting.xla} / {peer.setting.library}: "
-            f"{spread(ratios, 2)} in speed, "
-            f"{spread(processors, 2)} by processor time, "
+            f"{spread(ratios)} in speed, "
+            f"{spread(processors)} by processor time, "
             f"{ours.extra_memory() / max(peer.extra_memory(), 1):.2f} in memory, "
             f"{len(ratios)} runs",
             flush=True,

@@ -164,10 +164,8 @@ class Timm:
         import timm
         import torch
 
-        family, _, size = self.args.model.removeprefix("RegNet").partition("-")
-        number = float(size.removesuffix("MF").removesuffix("GF"))
-        hundreds = round(number / 100 if size.endswith("MF") else number * 10)
-        name = f"regnet{family.lower()}_{hundreds:03d}"
+        compacted = compact(self.args.model).lower()
+        name = f"{compacted[:-3]}_{compacted[-3:]}"
         self.model = timm.create_model(name, num_classes=self.args.classes)
         if self.args.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
