@@ -40,14 +40,6 @@ def pixels(n=2, h=32, w=45, channels=3):
     return np.random.default_rng(0).uniform(0, 255, (n, h, w, channels)).astype(np.float32)
 
 
-def randomised(model):
-    rng = np.random.default_rng(7)
-    for layer in model.layers:
-        if "drop" not in layer.name:
-            layer.set_weights([w * rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
-    return model
-
-
 def test_all_24_and_the_larger_ones_are_there():
     assert list(APPLICATIONS) == [*map(keras_name, CANONICAL), *LARGER]
     for name, application in APPLICATIONS.items():
@@ -120,7 +112,7 @@ def test_the_default_model_is_the_network(name):
     np.testing.assert_allclose(np.sum(model(pixels(1, 224, 224)), axis=-1), 1, rtol=1e-5)
 
 
-def test_pixels_are_normalised_inside():
+def test_pixels_are_normalised_inside(randomised):
     """As tf_keras does it: a division by 255; with timm's convention by its means."""
     x = pixels()
     for convention in ("tf_keras", "pycls"):
@@ -141,7 +133,7 @@ def test_pixels_are_normalised_inside():
 
 
 @pytest.mark.parametrize("pooling", [None, "avg", "max"])
-def test_without_top(pooling):
+def test_without_top(pooling, randomised):
     model = randomised(RegNetX002(include_top=False, weights=None, pooling=pooling))
     assert model.input_shape == (None, None, None, 3)
     maps = randomised(RegNetX002(include_top=False, weights=None))(pixels(2, 64, 45))
@@ -226,7 +218,7 @@ def test_networks_without_published_keras_weights_say_so():
         RegNetZ005(weights="imagenet")
 
 
-def test_weights_from_a_file_and_config_round_trip(tmp_path):
+def test_weights_from_a_file_and_config_round_trip(tmp_path, randomised):
     arguments = {"input_shape": (32, 45, 3), "classes": 5}
     model = randomised(RegNetX002(weights=None, **arguments))
     path = tmp_path / "mine.weights.h5"
@@ -239,7 +231,7 @@ def test_weights_from_a_file_and_config_round_trip(tmp_path):
     assert again.get_config() == model.get_config()
 
 
-def test_weights_of_timm_fit_with_its_convention(tmp_path):
+def test_weights_of_timm_fit_with_its_convention(tmp_path, randomised):
     arguments = {"input_shape": (32, 45, 3), "classes": 5, "convention": "timm"}
     model = randomised(RegNetX002(weights=None, **arguments))
     path = tmp_path / "regnetx_002.safetensors"
@@ -257,7 +249,7 @@ def test_weights_of_timm_fit_with_its_convention(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.smoke
-def test_saved_models_load_in_a_fresh_process(tmp_path):
+def test_saved_models_load_in_a_fresh_process(tmp_path, randomised):
     model = randomised(RegNetX002(weights=None, input_shape=(32, 45, 3), classes=5))
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "expected.npy", model(pixels()))
@@ -273,7 +265,7 @@ def test_saved_models_load_in_a_fresh_process(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_channels_first_gives_the_same_maps():
+def test_channels_first_gives_the_same_maps(randomised):
     arguments = {"include_top": False, "weights": None}
     last = randomised(RegNetY002(**arguments))
     keras.config.set_image_data_format("channels_first")

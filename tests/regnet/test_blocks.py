@@ -6,20 +6,11 @@ import keras
 import numpy as np
 import pytest
 from regnet_ds.designspace import NetSpec, Stage
-from regnet_ds.designspace.blocks import BLOCK_FACTS, BLOCKS, DEFAULT_SE_RATIO
+from regnet_ds.designspace.blocks import BLOCK_FACTS, BLOCKS
 from regnet_ds.regnet import build
 
 RESIDUAL = [block for block in BLOCKS if BLOCK_FACTS[block].shortcut != "none"]
 STEMS = dict(zip(BLOCKS, ["simple", "resnet", "cifar"] * 3, strict=False))
-
-
-def tiny(block, **parts):
-    """Two stages, the second with one block that changes the shape and one that does not."""
-    facts = BLOCK_FACTS[block]
-    b = facts.bottleneck_ratio
-    stages = (Stage(1, 8, 1, 4, b), Stage(2, 16, 3, 8, b))
-    parts = {"stem_width": 8, "activation": facts.activation} | parts
-    return NetSpec(stages, block, DEFAULT_SE_RATIO[block], **parts)
 
 
 def images(n=3, h=12, w=13):
@@ -28,14 +19,6 @@ def images(n=3, h=12, w=13):
 
 def small(spec, **arguments):
     return build(spec, input_shape=(12, 13, 3), classes=4, **arguments)
-
-
-def randomise(model):
-    rng = np.random.default_rng(7)
-    for layer in model.layers:
-        if "drop" not in layer.name:  # whose only weight is the state of its generator
-            layer.set_weights([w * rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
-            layer.set_weights([w + 0.2 * (w.ndim == 1) * rng.random() for w in layer.get_weights()])
 
 
 def features(model, *names):
@@ -71,11 +54,11 @@ class Plain:
         return x + y if stride == 1 and x.shape[-1] == width else y
 
 
-def test_z_equals_plain_keras_layers():
+def test_z_equals_plain_keras_layers(randomised):
     stages = (Stage(1, 8, 1, 16, 0.25), Stage(2, 12, 2, 12, 0.25), Stage(1, 20, 1, 8, 0.25))
     spec = NetSpec(stages, "z", 0.25, stem_width=8, head_width=10, activation="silu")
     model = small(spec)
-    randomise(model)
+    randomised(model)
     x, plain = images(2), Plain(model)
     y = keras.activations.silu(plain.conv_bn(x, 8, "stem", 3, 2))
     y = plain.block(y, 8, 32, 2, 1, 2, "s1_b1")  # with a shortcut: width and size stay
@@ -96,7 +79,7 @@ def test_z_equals_plain_keras_layers():
         ("vr", ["a_bn"]),
     ],
 )
-def test_residual_blocks_add_the_last_norm_and_activate(block, parts):
+def test_residual_blocks_add_the_last_norm_and_activate(block, parts, tiny):
     model = small(tiny(block))
     last = [f"s2_b2_{parts[-1]}", "s2_b1_relu", "s2_b2_relu"]
     transform, before, after = features(model, *last)(images())
@@ -107,12 +90,12 @@ def test_residual_blocks_add_the_last_norm_and_activate(block, parts):
 
 
 @pytest.mark.parametrize(("block", "letters"), [("v", "a"), ("vanilla", "ab")])
-def test_blocks_without_a_shortcut_are_chains(block, letters):
+def test_blocks_without_a_shortcut_are_chains(block, letters, tiny):
     names = [layer.name for layer in small(tiny(block)).layers if layer.name.startswith("s2_b2")]
     assert names == [f"s2_b2_{a}_{part}" for a in letters for part in ("conv", "bn", "relu")]
 
 
-def test_gelu_is_the_exact_one():
+def test_gelu_is_the_exact_one(tiny):
     model = small(tiny("v", activation="gelu"))
     before, after = features(model, "s1_b1_a_bn", "s1_b1_a_gelu")(images())
     erf = np.vectorize(math.erf)(np.asarray(before) / math.sqrt(2))
@@ -120,9 +103,9 @@ def test_gelu_is_the_exact_one():
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_every_block_saves_and_loads(block, tmp_path):
+def test_every_block_saves_and_loads(block, tmp_path, tiny, randomised):
     model = small(tiny(block, stem_type=STEMS[block], head_width=6), drop_path=0.2)
-    randomise(model)
+    randomised(model)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(images()), model(images()))
@@ -130,10 +113,10 @@ def test_every_block_saves_and_loads(block, tmp_path):
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_mixed_precision_is_near_float32(block):
+def test_mixed_precision_is_near_float32(block, tiny, randomised):
     spec = tiny(block, stem_type=STEMS[block])
     exact = small(spec)
-    randomise(exact)
+    randomised(exact)
     expected = np.asarray(exact(images()))
     for dtype, tolerance in (("mixed_bfloat16", 0.05), ("mixed_float16", 0.01)):
         model = small(spec, dtype=dtype)
@@ -145,7 +128,7 @@ def test_mixed_precision_is_near_float32(block):
         np.testing.assert_allclose(logits, expected, atol=tolerance * np.abs(expected).max())
 
 
-def test_the_global_policy_counts_and_a_step_trains():
+def test_the_global_policy_counts_and_a_step_trains(tiny):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -161,7 +144,7 @@ def test_the_global_policy_counts_and_a_step_trains():
 
 
 @pytest.mark.parametrize("block", RESIDUAL)
-def test_zero_gammas_make_the_blocks_their_shortcuts(block):
+def test_zero_gammas_make_the_blocks_their_shortcuts(block, tiny):
     model = small(tiny(block), zero_init_last_gamma=True)
     ends = ("s2_b1_c_bn", "s2_b2_add") if block == "z" else ("s2_b1_relu", "s2_b2_relu")
     before, after = features(model, *ends)(images())

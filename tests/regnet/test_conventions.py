@@ -28,13 +28,6 @@ TINY = NetSpec(
 )
 
 
-def randomised(model):
-    rng = np.random.default_rng(7)
-    shifts = [rng.uniform(0.5, 1.5, w.shape) for w in model.weights]
-    model.set_weights([w * s + 0.1 for w, s in zip(model.get_weights(), shifts, strict=True)])
-    return model
-
-
 def images(*shape):
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
@@ -91,7 +84,7 @@ def built_in_twin(model):
 
 
 @pytest.mark.parametrize("stem", ["simple", "resnet"])
-def test_a_network_in_the_convention_of_tf_keras(stem, tmp_path):
+def test_a_network_in_the_convention_of_tf_keras(stem, tmp_path, randomised):
     spec = NetSpec(TINY.stages[:2], "y", 0.25, stem_type=stem, stem_width=7)
     model = randomised(build(spec, input_shape=(24, 17, 3), classes=5, convention="tf_keras"))
     assert not any(isinstance(layer, SymmetricMaxPooling2D) for layer in model.layers)
@@ -105,7 +98,7 @@ def test_a_network_in_the_convention_of_tf_keras(stem, tmp_path):
     np.testing.assert_array_equal(loaded(x), model(x))
 
 
-def test_conventions_pad_even_maps_differently_and_odd_ones_alike():
+def test_conventions_pad_even_maps_differently_and_odd_ones_alike(randomised):
     spec = NetSpec((Stage(1, 8),), stem_width=8)
     ours, theirs = (
         randomised(build(spec, input_shape=(None, None, 3), classes=5, convention=name))
@@ -183,7 +176,7 @@ def test_conventions_are_checked():
 
 @pytest.mark.parametrize("stem", ["simple", "resnet", "cifar"])
 @pytest.mark.parametrize("convention", ["timm", "tf_keras"])
-def test_channels_first_is_the_same_network_transposed(stem, convention, tmp_path):
+def test_channels_first_is_the_same_network_transposed(stem, convention, tmp_path, randomised):
     spec = NetSpec(TINY.stages, "y", 0.25, stem_type=stem, stem_width=8, head_width=12)
     arguments = {"classes": 4, "convention": convention, "zero_init_last_gamma": True}
     last = build(spec, input_shape=(37, 32, 5), data_format="channels_last", **arguments)

@@ -32,25 +32,19 @@ def built_in_twin(model):
     return twin
 
 
-def randomise(model):
-    rng = np.random.default_rng(7)
-    shift = [rng.uniform(0.5, 1.5, w.shape) for w in model.weights]
-    model.set_weights([w * s + 0.1 for w, s in zip(model.get_weights(), shift, strict=True)])
-
-
 @pytest.mark.parametrize("spec", [TINY, TINY_Y], ids=["x", "y"])
-def test_logits_equal_those_of_built_in_layers(spec):
+def test_logits_equal_those_of_built_in_layers(spec, randomised):
     model = build(spec, input_shape=(19, 16, 3), classes=5)
-    randomise(model)
+    randomised(model)
     x = np.random.default_rng(0).normal(size=(3, 19, 16, 3)).astype(np.float32)
     np.testing.assert_allclose(model(x), built_in_twin(model)(x), rtol=1e-4, atol=1e-4)
 
 
-def test_a_block_by_hand():
+def test_a_block_by_hand(randomised):
     """One X block on one pixel, whose 3x3 convolution sees the centre tap alone."""
     spec = NetSpec((Stage(1, 4, stride=1, group_width=2),), stem_width=4)
     model = build(spec, input_shape=(2, 2, 3), classes=2)
-    randomise(model)
+    randomised(model)
     x = images(1, 2)
     weights = {layer.name: layer.get_weights() for layer in model.layers}
 
@@ -99,9 +93,9 @@ def test_weights_start_as_in_pycls():
     assert not np.array_equal(first, second)
 
 
-def test_save_and_load(tmp_path):
+def test_save_and_load(tmp_path, randomised):
     model = build(TINY_Y, input_shape=(16, 16, 3), classes=4, name="mine")
-    randomise(model)
+    randomised(model)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.name == "mine"

@@ -6,8 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from regnet_ds.designspace import NetSpec, Stage
-from regnet_ds.designspace.blocks import BLOCK_FACTS, BLOCKS, DEFAULT_SE_RATIO
+from regnet_ds.designspace.blocks import BLOCKS
 from regnet_ds.regnet import RegNetY002, build, to_plain
 
 STEMS = dict(zip(BLOCKS, ["simple", "resnet", "cifar"] * 3, strict=False))
@@ -27,25 +26,8 @@ model.train_on_batch(x, expected)
 """
 
 
-def tiny(block, **parts):
-    facts = BLOCK_FACTS[block]
-    b = facts.bottleneck_ratio
-    stages = (Stage(1, 8, 1, 4, b), Stage(2, 16, 3, 8, b))
-    parts = {"stem_width": 8, "activation": facts.activation} | parts
-    return NetSpec(stages, block, DEFAULT_SE_RATIO[block], **parts)
-
-
 def images():
     return np.random.default_rng(0).normal(size=(3, 12, 13, 3)).astype(np.float32)
-
-
-def randomised(model):
-    rng = np.random.default_rng(7)
-    for layer in model.layers:
-        if "drop" not in layer.name:
-            layer.set_weights([w * rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
-            layer.set_weights([w + 0.2 * (w.ndim == 1) * rng.random() for w in layer.get_weights()])
-    return model
 
 
 def ours(layers):
@@ -54,7 +36,7 @@ def ours(layers):
 
 @pytest.mark.parametrize("convention", ["timm", "tf_keras"])
 @pytest.mark.parametrize("block", BLOCKS)
-def test_outputs_are_the_same(block, convention):
+def test_outputs_are_the_same(block, convention, tiny, randomised):
     """Every block and stem; silu lets maps be negative, where a border of zeros would win."""
     spec = tiny(block, stem_type=STEMS[block], head_width=6, activation="silu")
     arguments = {"input_shape": (12, 13, 3), "classes": 4, "drop_path": 0.2}
@@ -71,7 +53,7 @@ def test_outputs_are_the_same(block, convention):
 
 @pytest.mark.slow
 @pytest.mark.smoke
-def test_plain_keras_loads_and_trains_them(tmp_path):
+def test_plain_keras_loads_and_trains_them(tmp_path, tiny, randomised):
     first = {"data_format": "channels_first", "input_shape": (3, 12, 13)}
     cases = {
         "resnet": (tiny("y", stem_type="resnet", activation="gelu"), {}),
@@ -90,7 +72,7 @@ def test_plain_keras_loads_and_trains_them(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_applications_too():
+def test_applications_too(randomised):
     x = np.random.default_rng(0).uniform(0, 255, (2, 40, 33, 3)).astype(np.float32)
     for convention in ("tf_keras", "timm"):
         model = RegNetY002(include_top=False, weights=None, convention=convention)
@@ -98,7 +80,7 @@ def test_applications_too():
         np.testing.assert_allclose(plain(x), expected, atol=1e-5 * np.abs(expected).max())
 
 
-def test_models_inside_models_and_sequential_ones():
+def test_models_inside_models_and_sequential_ones(tiny, randomised):
     inner = randomised(build(tiny("y"), input_shape=(12, 13, 3), classes=4))
     images_in = keras.Input((12, 13, 3))
     outer = keras.Model(images_in, keras.layers.Dense(2)(inner(keras.ops.abs(images_in))))
@@ -110,7 +92,7 @@ def test_models_inside_models_and_sequential_ones():
         np.testing.assert_allclose(plain(images()), expected, atol=1e-5 * np.abs(expected).max())
 
 
-def test_the_policy_and_frozen_layers_stay():
+def test_the_policy_and_frozen_layers_stay(tiny):
     model = build(tiny("x"), input_shape=(12, 13, 3), classes=4, dtype="mixed_bfloat16")
     model.get_layer("s1_b1_b_conv").trainable = False
     model.get_layer("s1_b1_b_bn").trainable = False
@@ -120,7 +102,7 @@ def test_the_policy_and_frozen_layers_stay():
     assert len(plain.trainable_weights) == len(model.trainable_weights)
 
 
-def test_whole_images_are_dropped():
+def test_whole_images_are_dropped(tiny):
     model = build(tiny("x"), input_shape=(12, 13, 3), classes=4, drop_path=0.6)
     drop = to_plain(model).get_layer("s2_b2_drop")
     assert isinstance(drop, keras.layers.Dropout)
