@@ -183,7 +183,7 @@ def test_two_runs_of_one_study_share_it(make, fake_trainer, monkeypatch, tmp_pat
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_leaves_the_study_resumable(make, fake_trainer, monkeypatch, times):
-    monkeypatch.setenv("FAKE_SECONDS", "60")
+    monkeypatch.setenv("FAKE_SECONDS", "180")
     url = make(n=4)
     process = parent(url, fake_trainer)
     workers = psutil.Process(process.pid).children()
@@ -192,7 +192,7 @@ def test_ctrl_c_leaves_the_study_resumable(make, fake_trainer, monkeypatch, time
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)
     out, _ = process.communicate(timeout=200)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 60  # an epoch
     assert out.strip() == "interrupted"
     assert not psutil.wait_procs(workers, timeout=30)[1]
     assert counts(url) == {"waiting": 4}

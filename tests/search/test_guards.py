@@ -84,11 +84,11 @@ def test_at_most_so_many_trials(trained, workers, wanted):
 
 
 def test_a_run_ends_in_time(trained, monkeypatch):
-    monkeypatch.setenv("FAKE_SECONDS", "60")
+    monkeypatch.setenv("FAKE_SECONDS", "180")
     limits = Limits(seconds=2.0)
     began = time.monotonic()
     study = trained(2, limits=limits)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60  # an epoch
     assert counts(study) == {"waiting": N}
     assert limits.reached == "2 s"
     assert all(t.user_attrs.get("attempts", 0) == 0 for t in study.trials)
