@@ -84,9 +84,8 @@ class TrainingBatches:
 def normalise(images: Floats, data: Dataset) -> Floats:
     """Return the images with the training split's mean 0 and standard deviation 1 a channel."""
     _, _, width, channels = images.shape
-    mean = np.tile(
-        np.asarray(data.mean, np.float32), width
-    )  # a line of pixels at a time: one channel is slow
+    # A line of pixels at a time: one pixel is slow.
+    mean = np.tile(np.asarray(data.mean, np.float32), width)
     scale = np.tile(1 / np.asarray(data.std, np.float32), width)
     lines = np.ascontiguousarray(images).reshape(-1, width * channels)
     return ((lines - mean) * scale).reshape(images.shape)

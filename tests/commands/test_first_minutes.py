@@ -15,7 +15,6 @@ import pytest
 from regnet_ds.cli import COMMANDS, TASKS
 from regnet_ds.commands.traps import TRAPS, Machine, find_traps
 
-MAIN = "from regnet_ds.cli import main; main()"
 Call = Callable[..., tuple[int, str, str]]
 EXAMPLES = Path(__file__).resolve().parent.parent / "fuzz" / "examples.py"
 

@@ -47,7 +47,7 @@ def test_errors_name_the_nearest() -> None:
 
 @pytest.mark.parametrize("name", TORCHVISION_OTHER_NETWORKS)
 def test_torchvision_s_own_networks_are_no_aliases(name: str, golden: Path) -> None:
-    """Costs of reference/extended.csv, counted on timm's models."""
+    """Costs of golden/extended.csv, counted on timm's models."""
     rows = csv.DictReader((golden / "extended.csv").read_text().splitlines())
     timm = next(key for key, other in TIMM_NAMES_OF_THE_OTHERS.items() if other == name)
     row = next(row for row in rows if row["name"] == timm)

@@ -182,7 +182,6 @@ TENSOR_FILES: dict[str, tuple[str, ...]] = {
     ),
     "data.npz": ("data facts {}", "data show {} --out x.png -n 1 --views 1"),
 }
-PREFIXES = {"csv": as_csv, "json": as_json, "yaml": as_yaml}
 TREES: dict[str, Callable[[Path], Any]] = {
     ".csv": lambda path: list(csv.DictReader(path.read_text().splitlines())),
     ".json": lambda path: json.loads(path.read_text()),
