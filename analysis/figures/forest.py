@@ -99,5 +99,8 @@ def refinement_figure(groups: Sequence[Group], found: Sequence[Refinement]) -> F
                 curves[f"{group.name}, proposed"] = edf(one.errors[one.unseen])
         draw_edfs(figure.subplots(), curves)
         said = "Proposed: models that steps found without them keep."
+        for one in found:
+            if one.drawn_from is not None:
+                said += f" The curves are of {one.n:,} models drawn from {one.drawn_from:,}."
         add_caption(figure, f"{caption(groups)}. {said}")
         return figure

@@ -42,8 +42,9 @@ def best_block_widths(rows: pd.DataFrame, shown: int = SHOWN) -> tuple[BlockWidt
         If the rows have neither ``stage_widths`` with ``stage_depths`` nor RegNet parameters.
     """
     found: list[BlockWidths] = []
-    for _, row in rows.sort_values("error", kind="stable").iterrows():
-        made = block_widths_of_row(row)
+    order = np.argsort(rows["error"].to_numpy(np.float64), kind="stable")
+    for place in order:
+        made = block_widths_of_row(rows.iloc[place])
         if made is not None:
             found.append(made)
         if len(found) == shown:
