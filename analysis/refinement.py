@@ -165,7 +165,7 @@ def _columns(rows: pd.DataFrame, space: DesignSpace) -> dict[str, Floats]:
         if space.family == "anynet":
             column = STAGE_COLUMNS[parameter.name]
             if column in rows and space.stages[0] == space.stages[1]:
-                cells = [c if isinstance(c, tuple) else () for c in rows[column]]
+                cells = [c if isinstance(c, tuple | list) else () for c in rows[column]]
                 if all(len(c) == space.stages[0] for c in cells):
                     values = np.array(cells, dtype=np.float64)
                     found[parameter.name] = values if parameter.per_stage else values[:, 0]

@@ -14,6 +14,7 @@ from ..metrics import METRICS, axis_for
 from ..style import (
     CROWD,
     MARKERS,
+    MOST_BANDS,
     label_axis,
     legend_above,
     line_style,
@@ -62,7 +63,8 @@ def draw_front(axes: Axes, records: Mapping[str, Front]) -> Axes:
 
 
 def draw_buckets(axes: Axes, name: str, records: Mapping[str, Buckets]) -> Axes:
-    """Draw the mean error by bucket of a complexity, with the band mean +- 2 sd."""
+    """Draw the mean error by bucket of a complexity, of a few populations with a band of 2 sd."""
+    banded = len(records) <= MOST_BANDS
     axis = axis_for(name, np.concatenate([r.centre for r in records.values()]))
     for i, (population, record) in enumerate(records.items()):
         style = line_style(i)
@@ -75,15 +77,10 @@ def draw_buckets(axes: Axes, name: str, records: Mapping[str, Buckets]) -> Axes:
             label=f"{short_name(population)}  [n = {record.n.sum():,}]",
             **style,
         )
-        axes.fill_between(
-            x,
-            record.mean - 2 * record.sd,
-            record.mean + 2 * record.sd,
-            color=style["color"],
-            alpha=0.15,
-            linewidth=0,
-        )
+        if banded:
+            low, high = record.mean - 2 * record.sd, record.mean + 2 * record.sd
+            axes.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
     axes.set_xlabel(axis.label)
     axes.set_ylabel(f"{METRICS['error'].label} ({METRICS['error'].unit})")
-    legend_above(axes, "mean of a bucket; band: 2 standard deviations")
+    legend_above(axes, f"mean of a bucket{'; band: 2 standard deviations' if banded else ''}")
     return axes

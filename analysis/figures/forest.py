@@ -54,7 +54,7 @@ def draw_differences(axes: Axes, records: Sequence[Comparison]) -> Axes:
     axes.set_yticks(np.arange(len(records)), names)
     axes.set_ylim(-0.6, len(records) - 0.4)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("difference in error (percentage points); left of 0: the first is better")
+    axes.set_xlabel("difference in error (percentage points); left of 0 the first is better")
     axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2, ncols=3, handlelength=1.5
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 
 from ..metrics import METRICS, Metric
 from ..rank_correlations import Correlations
@@ -42,6 +42,9 @@ def draw_correlations(axes: Axes, record: Correlations) -> Axes:
         cbar_kws={"label": "rank correlation (no unit)", "shrink": 0.8},
         ax=axes,
     )
+    for text in axes.texts:
+        if to_hex(text.get_color()) == "#ffffff":
+            text.set_color("#fdfdfd")  # white on any page: the paper's colour follows its theme
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.set_xticks(axes.get_xticks(), labels[:-1], rotation=40, ha="right", rotation_mode="anchor")

@@ -60,7 +60,7 @@ def block_widths_of_row(row: Any) -> BlockWidths | None:
     """Return the widths of a row of a table, or None if it does not tell them."""
     params = regnet_of_row(row)
     stages = row.get("stage_widths"), row.get("stage_depths")
-    if all(isinstance(s, tuple) for s in stages) and len(stages[0]) == len(stages[1]):
+    if all(isinstance(s, tuple | list) for s in stages) and len(stages[0]) == len(stages[1]):
         widths = np.repeat(np.array(stages[0], np.float64), stages[1])
     elif params is not None:
         widths = np.array(quantise(params), np.float64)

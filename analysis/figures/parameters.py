@@ -143,7 +143,8 @@ def draw_trend(axes: Axes, record: Trend) -> Axes:
         linestyle="",
         alpha=0.3,
     )
-    axes.plot(x, best, color=BLACK, marker="o", ms=4, linewidth=1.3)
+    joined = "-" if along else ""  # names have no order to join
+    axes.plot(x, best, color=BLACK, marker="o", ms=4, linewidth=1.3, linestyle=joined)
     if along is not None:
         label_axis(axes, "x", along)
     label_axis(axes, "y", axis)
