@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...designspace.budget import format_size
+from ...designspace.record import COMPLEXITY_KEYS
 from ..importance import Importance, importances
 from ..metrics import spoken
 from ..plots import ranges_figure
@@ -15,7 +16,7 @@ from ..rank_correlations import correlations
 from ..style import add_caption, new_figure
 from ..tables.groups import Group, caption
 from .heat_map import draw_correlations
-from .page import COMPLEXITIES, Columns, Options, Page, known_pairs
+from .page import Columns, Options, Page, known_pairs
 from .parameters import Trend, draw_importance, draw_rank_map, draw_trend, rank_map
 
 
@@ -32,7 +33,7 @@ def scatter_page(groups: Sequence[Group], options: Options) -> Page:
 def _say_ranges(records: Sequence[ParameterRange]) -> str:
     said: list[str] = []
     for one in records:
-        sizes = one.name in COMPLEXITIES
+        sizes = one.name in COMPLEXITY_KEYS
         ends = (one.found.best, one.found.low, one.found.high)
         best, low, high = (format_size(v) if sizes else f"{v:.3g}" for v in ends)
         said.append(f"{spoken(one.name)} {best} ({low} to {high})")
@@ -80,7 +81,7 @@ def importance_page(groups: Sequence[Group], options: Options) -> Page:
         {name: column_of(rows, name, groups[0].name) for name in names}, rows["error"]
     )
     figure = new_figure(5.0, 1.4 + 0.28 * len(records))
-    records = sorted(records, key=lambda one: one.name in COMPLEXITIES)  # sizes below
+    records = sorted(records, key=lambda one: one.name in COMPLEXITY_KEYS)  # sizes below
     draw_importance(figure.subplots(), records)
     add_caption(figure, f"{groups[0].name}: {caption(groups)}. p-values corrected by Holm.")
     columns: Columns = {
@@ -101,7 +102,7 @@ def _say_importance(records: Sequence[Importance]) -> str:
     for one in records:
         if one.matters:
             said = f"{spoken(one.name)} ({100 * one.explained:.0f}%)"
-            matter[one.name in COMPLEXITIES].append(said)
+            matter[one.name in COMPLEXITY_KEYS].append(said)
     if not any(matter.values()):
         return "Nothing is shown to go with the error (p < 0.05 after Holm's correction)."
     kinds = (("Parameters", matter[False]), ("Sizes", matter[True]))
@@ -120,7 +121,7 @@ def trend_page(groups: Sequence[Group], options: Options) -> Page:
     if not names:
         common = set.intersection(*({*shown_parameters(g.rows, g.name)} for g in groups))
         names = tuple(n for n in shown_parameters(groups[0].rows) if n in common)
-        names = tuple(n for n in names if n not in COMPLEXITIES)[:6]
+        names = tuple(n for n in names if n not in COMPLEXITY_KEYS)[:6]
     if not names:
         raise ValueError("no parameter varies in all populations: there is no trend to draw")
     along = options.complexity

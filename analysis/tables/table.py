@@ -143,7 +143,7 @@ def _flattened(curves: pd.Series) -> tuple[Ints, Floats]:
 
 
 def to_columns(table: pd.DataFrame) -> Columns:
-    """Return a table as columns of plain cells, as ``designspace.columns`` writes them."""
+    """Return a table as columns of plain cells, as ``designspace.tables.columns`` writes them."""
     cells = table.astype(object).where(table.notna(), None)
     return {str(name): cells[name].tolist() for name in cells}
 
