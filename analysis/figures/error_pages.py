@@ -20,8 +20,8 @@ from .spread import LetterValues, draw_spread
 MOST_SAID = 3  # populations whose numbers a text says
 _SEARCH = 32  # models of a search that is put into words
 LETTERS = (
-    "Boxes hold 1/2, 3/4, 7/8 ... of the models, as far as the tails are known; circles: mean"
-    " with its 95% interval."
+    "Boxes hold 1/2, 3/4, 7/8 ... of the models, as far as the tails are known. Line: median;"
+    " circle: mean with its 95% interval."
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.colors import LinearSegmentedColormap
 
 from ..metrics import METRICS, Metric
 from ..rank_correlations import Correlations
@@ -12,6 +12,17 @@ from ..style import BLUE, VERMILLION
 
 # Blue where more of it goes with a lower error, vermillion with a higher one.
 _COLOURS = LinearSegmentedColormap.from_list("signed", [BLUE, "#F4F4F4", VERMILLION])
+
+
+def _readable(value: float) -> str:
+    """Return the colour of text on the colour of a correlation, of the better contrast.
+
+    Neither is pure white or black, which follow the theme of a page.
+    """
+    shares = np.array(_COLOURS((value + 1) / 2)[:3])
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ [0.2126, 0.7152, 0.0722])  # WCAG 2
+    return "#fdfdfd" if (luminance + 0.05) ** 2 < 1.05 * 0.05 else "#1a1a1a"
 
 
 def draw_correlations(axes: Axes, record: Correlations) -> Axes:
@@ -43,8 +54,8 @@ def draw_correlations(axes: Axes, record: Correlations) -> Axes:
         ax=axes,
     )
     for text in axes.texts:
-        if to_hex(text.get_color()) == "#ffffff":
-            text.set_color("#fdfdfd")  # white on any page: the paper's colour follows its theme
+        across, down = (int(place) for place in text.get_position())
+        text.set_color(_readable(matrix[down + 1, across]))
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.set_xticks(axes.get_xticks(), labels[:-1], rotation=40, ha="right", rotation_mode="anchor")

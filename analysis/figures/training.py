@@ -99,4 +99,6 @@ def draw_curves(axes: Axes, record: Curves) -> Axes:
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"{METRICS['error'].label} ({METRICS['error'].unit})")
     legend_above(axes, f"{record.n:,} models, by their last error", columns=3)
+    for handle in axes.get_legend().legend_handles:
+        handle.set_alpha(1)
     return axes

@@ -175,7 +175,7 @@ def numbers(table: pd.DataFrame, column: str, source: str) -> pd.Series:
     return numeric
 
 
-def is_arrow(cells: pd.Series) -> bool:
+def is_arrow(cells: Any) -> bool:
     """Return whether a column holds Arrow's lists: a large Parquet file's (`read_file`)."""
     return isinstance(cells.dtype, pd.ArrowDtype)
 

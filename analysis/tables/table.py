@@ -128,15 +128,16 @@ def curves_of_rows(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _flattened(curves: pd.Series) -> tuple[Ints, Floats]:
+def _flattened(curves: Any) -> tuple[Ints, Floats]:
     """Return the number of epochs of each curve, and the errors of all, one after the other."""
     if is_arrow(curves):
         import pyarrow as pa
-        import pyarrow.compute as pc
+        from pyarrow.compute import call_function
 
         cells: Any = pa.chunked_array(pa.array(curves.array))
-        sizes = pc.fill_null(pc.list_value_length(cells), 0)
-        return sizes.to_numpy(), pc.list_flatten(cells).to_numpy().astype(np.float64)
+        sizes = call_function("list_value_length", [cells]).fill_null(0)
+        errors = call_function("list_flatten", [cells])
+        return sizes.to_numpy(), errors.to_numpy().astype(np.float64)
     lists = [curve or () for curve in curves]
     errors = np.fromiter(chain.from_iterable(lists), np.float64)
     return np.fromiter(map(len, lists), np.int64, len(lists)), errors
@@ -228,7 +229,8 @@ def repeated_networks(table: pd.DataFrame) -> list[Repeated]:
     They are told apart as in `seed_repeats`; rows given twice count once.
     """
     table = checked(table)
-    done = (table["status"] == Status.COMPLETE) & table["error"].notna() & ~_given_twice(table)
+    done: Any = (table["status"] == Status.COMPLETE) & table["error"].notna()
+    done &= ~_given_twice(table)
     repeats = seed_repeats(table)[done.to_numpy()]
     if not done.all():
         table = cast(pd.DataFrame, table[done])
