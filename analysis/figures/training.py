@@ -99,6 +99,7 @@ def draw_curves(axes: Axes, record: Curves) -> Axes:
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"{METRICS['error'].label} ({METRICS['error'].unit})")
     legend_above(axes, f"{record.n:,} models, by their last error", columns=3)
-    for handle in axes.get_legend().legend_handles:
+    legend: Any = axes.get_legend()
+    for handle in legend.legend_handles:  # the faint curves would have a faint key
         handle.set_alpha(1)
     return axes
