@@ -2,7 +2,7 @@
 
 Source: NDS section 5 and nds ``num_samples``: draw m errors with replacement, keep the least,
 repeat. What is kept has an exact distribution, P(best > e) = P(E > e)^m, so its mean, standard
-deviation and quantiles need no drawing; the sampled version is the oracle of the tests.
+deviation and quantiles need no drawing.
 """
 
 from __future__ import annotations
@@ -84,14 +84,6 @@ def search_curve(
     found = np.array([_best_of(values, behind, size, confidence) for size in m.tolist()])
     mean, sd, low, median, high = found.T
     return SearchCurve(m, mean, sd, low, median, high, record.n, confidence)
-
-
-def search_curve_sampled(
-    errors: ArrayLike, size: int, *, rng: np.random.Generator, repeats: int = 10_000
-) -> Floats:
-    """Return the best of ``size`` errors drawn with replacement, ``repeats`` times."""
-    values = np.asarray(errors, dtype=np.float64)
-    return values[rng.integers(values.size, size=(repeats, size))].min(axis=1)
 
 
 def _best_of(

@@ -30,7 +30,7 @@ class Pair:
     @property
     def known(self) -> bool:
         """Whether the interval excludes 0."""
-        return self.rho.low > 0 or self.rho.high < 0
+        return self.rho.excludes_zero
 
 
 @dataclass(frozen=True, eq=False)

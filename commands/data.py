@@ -20,7 +20,6 @@ Name = Annotated[
 SkipDamaged = Annotated[
     bool, typer.Option("--skip-damaged", help="Leave out images that cannot be read.")
 ]
-FAULTS_SHOWN = 50
 app = typer.Typer(no_args_is_help=True, help="Data sets: facts, TFRecords, damage, pictures.")
 
 

@@ -12,7 +12,7 @@ from . import models, shared
 
 
 class Target(StrEnum):
-    """The formats; ``regnet.exporting`` describes them."""
+    """The formats; ``regnet.serving.exporting`` describes them."""
 
     SAVED_MODEL = "saved_model"
     TFLITE = "tflite"

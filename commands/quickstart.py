@@ -186,10 +186,9 @@ def train(
 ) -> bool:
     """Train population, seeds and tuning with one pool of workers; False if interrupted."""
     from ..search.populations.repeats import seed_runs_step
-    from ..search.populations.settings import run_folder
     from ..search.populations.studies import create_population_study, population_step
     from ..search.queue.executors import in_turn, run_workers
-    from ..search.queue.tasks import DEFAULT_TRAINER
+    from ..search.queue.tasks import DEFAULT_TRAINER, run_folder
     from ..search.sizes.tuning import TuningPlan, tuning_step
     from .progress import trial_progress
 

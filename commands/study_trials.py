@@ -58,7 +58,7 @@ def summary(studies: list[optuna.Study]) -> dict[str, list[Any]]:
 def _summary(study: optuna.Study) -> dict[str, Any]:
     from statistics import median
 
-    from ..search.populations.studies import status
+    from ..search.queue.counts import status
 
     attrs = study.user_attrs
     done = [

@@ -9,6 +9,7 @@ import typer
 
 from .data import SkipDamaged
 from .study import STORAGE, Epochs, Fields, Resolution
+from .study_hardware import finite
 
 What = Annotated[
     list[str] | None,
@@ -53,7 +54,9 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with the run of this folder, as it was begun.")
     ] = None,
-    checkpoint_seconds: Annotated[float, typer.Option(min=0, help="Between checkpoints.")] = 300.0,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0, callback=finite, help="Between checkpoints.")
+    ] = 300.0,
     halve_batch: Annotated[
         bool, typer.Option("--halve-batch", help="Where memory ends, halve batch and rate.")
     ] = False,

@@ -105,9 +105,9 @@ def begin(
     from ..designspace.atomic import as_file_name
     from ..designspace.record import to_record
     from ..search.data.datasets import load_dataset
+    from ..search.learning.fingerprint import environment
     from ..search.learning.hooks import find_hook
     from ..search.learning.runs import new_run
-    from ..search.populations.fingerprint import environment
     from ..search.recipes.recipe_files import named_recipe
     from .describe import read_network
 

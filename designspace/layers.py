@@ -153,7 +153,7 @@ def walk(
         Input channels and classes of the fully connected layer, both at least 1.
     squeeze_width
         Makes a number of channels of block input width times ``se_ratio``; libraries differ
-        (``regnet.conventions``).
+        (``regnet.weights.conventions``).
 
     Raises
     ------

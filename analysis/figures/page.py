@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ...designspace.arrays import Column, Floats
+from ...designspace.record import COMPLEXITY_KEYS
 from ..ranges import column_of
 from ..tables.groups import Group
 from .networks import SHOWN
@@ -18,7 +19,6 @@ from .networks import SHOWN
 Columns = dict[str, list[Any]]
 # Numbers that there may be 10^7 of are arrays: as Python's own they would fill gigabytes.
 Numbers = Mapping[str, "list[Any] | Column"]
-COMPLEXITIES = ("flops", "params", "acts")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +74,10 @@ def complexity_of(groups: Sequence[Group], options: Options) -> str:
     """Return the complexity asked for, or the first that all populations have."""
     if options.complexity:
         return options.complexity
-    for name in COMPLEXITIES:
+    for name in COMPLEXITY_KEYS:
         if all(name in g.rows and np.isfinite(column_of(g.rows, name)).any() for g in groups):
             return name
-    raise ValueError(f"the populations share none of the columns {', '.join(COMPLEXITIES)}")
+    raise ValueError(f"the populations share none of the columns {', '.join(COMPLEXITY_KEYS)}")
 
 
 def known_pairs(group: Group, name: str) -> tuple[Floats, Floats]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...designspace.record import COMPLEXITY_KEYS
 from ..importance import importances
 from ..plots import ranges_figure
 from ..ranges import column_of, parameter_ranges, shown_parameters
@@ -13,7 +14,7 @@ from ..rank_correlations import correlations
 from ..style import add_caption, new_figure
 from ..tables.groups import Group, caption
 from .heat_map import draw_correlations
-from .page import COMPLEXITIES, Columns, Options, Page, known_pairs
+from .page import Columns, Options, Page, known_pairs
 from .parameters import Trend, draw_importance, draw_rank_map, draw_trend, rank_map
 
 
@@ -88,7 +89,7 @@ def trend_page(groups: Sequence[Group], options: Options) -> Page:
     if not names:
         common = set.intersection(*({*shown_parameters(g.rows, g.name)} for g in groups))
         names = tuple(n for n in shown_parameters(groups[0].rows) if n in common)
-        names = tuple(n for n in names if n not in COMPLEXITIES)[:6]
+        names = tuple(n for n in names if n not in COMPLEXITY_KEYS)[:6]
     if not names:
         raise ValueError("no parameter varies in all populations: there is no trend to draw")
     along = options.complexity

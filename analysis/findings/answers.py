@@ -44,9 +44,3 @@ def above(one: Interval, limit: float = 0.0) -> str:
 def answer_lines(answers: Sequence[Answer]) -> list[str]:
     """Return answers as a Markdown list: the verdict, the finding, what was measured."""
     return [f"- **{one.verdict}**: {one.finding}. {one.sentence}" for one in answers]
-
-
-def answer_columns(answers: Sequence[Answer]) -> dict[str, list[str]]:
-    """Return answers as a table: a row a finding."""
-    keys = ("finding", "verdict", "sentence")
-    return {key: [getattr(one, key) for one in answers] for key in keys}

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Container, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -26,7 +27,6 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import orm
 
 LOCK = zlib.crc32(b"regnet-ds")  # the advisory lock of the storage's one judge
-_UNFINISHED = frozenset((TrialState.RUNNING, TrialState.WAITING))
 _ATTRIBUTES = cast(sa.Table, models.TrialUserAttributeModel.__table__)
 _SYSTEM = cast(sa.Table, models.TrialSystemAttributeModel.__table__)
 _PARAMS = cast(sa.Table, models.TrialParamModel.__table__)
@@ -234,9 +234,6 @@ def _read(session: orm.Session, wanted: Sequence[Any]) -> list[FrozenTrial]:
     ]
 
 
-_distribution_of: dict[str, Any] = {}
-
-
 def _frozen(
     head: Any, attributes: Any, system: Any, params: Any, values: Any, reports: Any
 ) -> FrozenTrial:
@@ -265,13 +262,10 @@ def _first(row: Sequence[Any]) -> int:
     return row[0]
 
 
+@lru_cache(maxsize=1000)
 def _distribution(text: str) -> Any:
     """Return a distribution from its text; those of a study are few."""
-    if text not in _distribution_of:
-        if len(_distribution_of) > 1000:
-            _distribution_of.clear()
-        _distribution_of[text] = json_to_distribution(text)
-    return _distribution_of[text]
+    return json_to_distribution(text)
 
 
 def _parts(trials: Iterable[tuple[int, FrozenTrial]]) -> dict[sa.Table, list[dict[str, Any]]]:

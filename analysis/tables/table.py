@@ -115,7 +115,7 @@ def curves_of_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def to_columns(table: pd.DataFrame) -> Columns:
-    """Return a table as columns of plain cells, as ``designspace.columns`` writes them."""
+    """Return a table as columns of plain cells, as ``designspace.tables.columns`` writes them."""
     cells = table.astype(object).where(table.notna(), None)
     return {str(name): cells[name].tolist() for name in cells}
 

@@ -1,6 +1,6 @@
 """An Optuna study as a table: one row a trial, one column a parameter or attribute.
 
-The study is the only store that analysis reads (DESIGN section 3); it is never written here.
+The study is the only store that analysis reads; it is never written here.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Ints
+from ..blocks import GROUPED
 from ..budget import parse_range
 from ..catalogue import CANONICAL
 from ..compat import make_compatible
@@ -26,7 +27,6 @@ from .level_runs import grid_of
 from .network_rows import Chunk, Networks, Rows, group_rows, kind_costs, networks
 from .pareto import pareto_mask, undominated_by_grid
 
-GROUPED_BLOCKS = ("x", "y", "z")
 BINS_A_DECADE = 10
 DECADES = range(5, 15)  # of multiply-adds
 FRONTS = {"least": (1, 1, 1), "densest": (-1, 1, 1)}  # name -> signs of flops, params, acts
@@ -66,10 +66,8 @@ def plan(space: DesignSpace) -> tuple[Chunk, ...]:
     ValueError
         If the space is not one of RegNets with one number of stages and grouped blocks.
     """
-    if space.block not in GROUPED_BLOCKS:
-        raise ValueError(
-            f"only blocks {', '.join(GROUPED_BLOCKS)} can be enumerated, got {space.block!r}"
-        )
+    if space.block not in GROUPED:
+        raise ValueError(f"only blocks {', '.join(GROUPED)} can be enumerated, got {space.block!r}")
     pairs: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for b, ratio in enumerate(grid_of(space, "bottleneck_ratio").tolist()):
         for i, w0 in enumerate(grid_of(space, "w0").tolist()):

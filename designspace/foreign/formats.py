@@ -2,7 +2,7 @@
 
 One function a library: architecture in, plain data out, or a ValueError that says what the
 library cannot express. A library that makes stages of RegNet parameters is given these only if
-its own rule makes the same stages of them (``foreign_rules``); torchvision and ClassyVision
+its own rule makes the same stages of them (``rules``); torchvision and ClassyVision
 also take stages one by one, and get those otherwise.
 """
 

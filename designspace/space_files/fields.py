@@ -1,4 +1,4 @@
-"""What a list or a mapping in a file may hold, as ``file_values`` says it of single values."""
+"""What a list or a mapping in a file may hold, as ``values`` says it of single values."""
 
 from __future__ import annotations
 

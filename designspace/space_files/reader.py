@@ -1,4 +1,4 @@
-"""Design spaces from YAML files (``docs/design-spaces.md``; the format: ``space_schema``).
+"""Design spaces from YAML files (``docs/design-spaces.md``; the format: ``schema``).
 
 Every fault of a file is reported at once, each with its place. A file is read in steps, each of
 which changes one thing of a space in which all else is right; a step that fails is a fault, and

@@ -239,7 +239,6 @@ def _moved(blocks: Blocks, log_wm: Floats, found: Found) -> Floats:
 def _judge(blocks: Blocks, log_wm: Floats, x: Floats) -> Found:
     """Return the best of pairs (L, x), broadcast to (n, m), by the mean absolute error."""
     log_wm = np.broadcast_to(log_wm, x.shape)
-    error, log_w0 = np.empty(x.shape), np.empty(x.shape)
     here = blocks.here[:, None, :]
     j = blocks.index
     rows = np.arange(len(blocks))

@@ -96,7 +96,9 @@ class StreamBatches:
         data, recipe = self.data, self.recipe
         size = recipe.batch_size
         records = data.train.read((ORDER, self.seed, epoch), skip=start * size)
-        sized = _map(records, lambda content, label: (content, label, *_size(content)))
+        sized = _map(
+            records, lambda content, label: (content, label, *image_ops.image_shape(content))
+        )
         steps = tf.data.Dataset.range(start, self.steps)
         batches = tf.data.Dataset.zip(sized.batch(size, drop_remainder=True), steps)
         key = np.random.SeedSequence((AUGMENTATION, self.seed, epoch)).generate_state(1, np.uint64)
@@ -122,11 +124,6 @@ class StreamBatches:
 def _map(dataset: Any, function: Any) -> Any:
     """Map in parallel, in order."""
     return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-
-
-def _size(content: Tensor) -> tuple[Tensor, Tensor]:
-    """Return height and width of an encoded image."""
-    return image_ops.image_shape(content)
 
 
 def _draw(data: StreamedDataset, recipe: Recipe, key: Any) -> Any:

@@ -12,17 +12,6 @@ from ..data.datasets import Dataset, Labels
 from ..data.sources.streams import StreamedDataset
 
 
-def top1_error(logits: np.ndarray, labels: Labels) -> float:
-    """Return the percentage of wrong labels; nan where any logit is not finite.
-
-    ``logits`` (m, classes) may have more rows than there are labels (padding).
-    """
-    logits = logits[: len(labels)]
-    if not np.isfinite(logits).all():
-        return math.nan
-    return 100.0 * float(np.mean(logits.argmax(axis=-1) != labels))
-
-
 def chance_error(classes: int) -> float:
     """Return the error of guessing, in percent."""
     return 100.0 * (1 - 1 / classes)

@@ -35,8 +35,7 @@ from ...analysis.records import PRIVATE, Status
 from ...analysis.storages.storage import exclusive, is_database, load_study, open_storage
 from ...designspace.atomic import as_file_name
 from ..learning.checkpoints import Paused
-from ..populations.fingerprint import digest, environment
-from ..populations.settings import run_folder
+from ..learning.fingerprint import digest, environment
 from .claims import Owner, claim, finish, give_back, is_owner, release_orphans
 from .guards import SPENT, TRACEBACK, be_first_to_go, show_stack_on_request
 from .leases import RENEWALS, Lease, kept, lease_of
@@ -51,6 +50,7 @@ from .tasks import (
     Trainer,
     find_trainer,
     forget,
+    run_folder,
     task_of,
 )
 
@@ -232,7 +232,7 @@ class Worker:
             attributes[RESUMED] = outcome.resumed  # pyright: ignore[reportAttributeAccessIssue]
         error = float(outcome.error)
         if outcome.status == Status.DIVERGED or error != error:
-            # A sampler learns nothing from a failed trial: it is told chance (DESIGN section 5).
+            # A sampler learns nothing from a failed trial: it is told chance.
             attributes["status"] = str(Status.DIVERGED)
             error = 100.0 * (1.0 - 1.0 / study.user_attrs["classes"])
         self._store(lambda: finish(study, trial, self._owner, error, attributes))

@@ -14,10 +14,10 @@ from ...analysis.records import RECORD_KEYS, Status
 from ...designspace import from_record
 from ...regnet.convolutions.grouped import arithmetic, version_of
 from ..data.datasets import load_dataset
+from ..learning.fingerprint import digest, environment
 from ..learning.hardware import Hardware
 from ..learning.memory import forget_networks
 from ..learning.training import train
-from ..populations.fingerprint import digest, environment
 from ..recipes.recipe import Recipe
 
 DEVIATIONS = 2.0  # of the spread over seeds, between machines
@@ -58,7 +58,7 @@ def draw_rows(table: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataF
 
 
 def retrain(rows: pd.DataFrame, noise: float) -> Iterator[Retrained]:
-    """Yield each row of a packed table (`analysis.findings.packing`) trained again."""
+    """Yield each row of a packed table (`packing`) trained again."""
     for row in rows.to_dict("records"):
         yield _retrained(row, noise)
 

@@ -27,3 +27,15 @@ def test_a_table_that_cannot_be_written_leaves_no_figure(call, tmp_path, monkeyp
     code, out, _ = call("explain", "RegNetX-200MF", "--figure", "x.png", "--out", "/dev/null/x.csv")
     assert (code, out) == (2, "")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["train", "study run", "search", "tune"])
+@pytest.mark.parametrize("seconds", ["inf", "nan", "-1"])
+def test_seconds_between_checkpoints_are_a_finite_number(
+    call, tmp_path, monkeypatch, command, seconds
+):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(*command.split(), f"--checkpoint-seconds={seconds}")
+    assert (code, out) == (2, "")
+    assert "--checkpoint-seconds" in err and seconds in err
+    assert not list(tmp_path.iterdir())

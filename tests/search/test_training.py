@@ -20,7 +20,7 @@ from regnet_ds.search.learning.backends.tensorflow_layers import (
     FixedScales,
     apply_layer,
 )
-from regnet_ds.search.learning.evaluation import chance_error, evaluate, top1_error
+from regnet_ds.search.learning.evaluation import Tally, chance_error, evaluate
 from regnet_ds.search.learning.forward import Forward
 from regnet_ds.search.learning.precise_bn import (
     Moments,
@@ -233,8 +233,11 @@ def test_threads_that_come_too_late_are_noted():
 
 def test_errors_count_wrong_labels_and_ignore_padding():
     logits = np.array([[2.0, 1], [0, 1], [5, 0], [9, 9]])
-    assert top1_error(logits, np.array([0, 0, 0])) == pytest.approx(100 / 3)
-    assert np.isnan(top1_error(np.array([[np.nan, 1.0]]), np.array([0])))
+    counted = Tally(2)
+    counted.add(logits, np.array([0, 0, 0]))
+    assert counted.error == pytest.approx(100 / 3)
+    counted.add(np.array([[np.nan, 1.0]]), np.array([0]))
+    assert np.isnan(counted.error)
 
 
 @pytest.mark.slow
