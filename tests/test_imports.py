@@ -17,7 +17,13 @@ ALLOWED = {
     "search": {"search", "regnet", "analysis", "designspace"},
     "commands": {"commands", "search", "regnet", "analysis", "designspace"},
 }
-DRAWING = {"plots", "reporting", "figures", "style"}  # of analysis; search may not touch them
+DRAWING = {
+    "plots",
+    "reporting",
+    "figures",
+    "style",
+    "density",
+}  # of analysis; search may not touch them
 FLOORS = (  # of search, from the ground up; a folder imports those below it alone
     *({"recipes"}, {"data"}, {"learning"}, {"queue"}, {"populations"}),
     {"budget_search", "sizes", "reproduction"},
