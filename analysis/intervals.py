@@ -111,6 +111,13 @@ def expected_best(errors: ArrayLike, m: int, *, confidence: float = CONFIDENCE) 
     return Interval(value, value - half, value + half, confidence)
 
 
+def resampled(value: float, drawn: Floats) -> Interval:
+    """Return an estimate with the central 95% of what it is over resampled data."""
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(drawn, [tail, 100 - tail])
+    return Interval(value, float(low), float(high))
+
+
 def difference(a: Interval, b: Interval) -> Interval:
     """Return a - b of two independent estimates, from their intervals (Zou and Donner 2008)."""
     value = a.value - b.value

@@ -11,6 +11,7 @@ from ..designspace import DesignSpace
 from ..designspace.arrays import Bools, Floats, Ints
 from ..designspace.constraints import (
     Constraint,
+    Ordered,
     fixed,
     limited,
     nondecreasing,
@@ -186,8 +187,8 @@ def _order(name: str, values: Floats, errors: Floats, space: DesignSpace) -> Ste
 
     found: list[Step] = []
     for order, make in _ORDERS.items():
-        sign = 1 if order == "nondecreasing" else -1
-        keeps = np.all(sign * np.diff(values, axis=1) >= 0, axis=1)
+        constraint = make(name)
+        keeps = _in_order(constraint, values)
         if not FEWEST / 4 <= keeps.sum() <= keeps.size - FEWEST / 4:
             continue
         test = mannwhitneyu(errors[keeps], errors[~keeps], alternative="less")
@@ -197,7 +198,7 @@ def _order(name: str, values: Floats, errors: Floats, space: DesignSpace) -> Ste
                 kind="order",
                 parameter=name,
                 change=f"{name}: {order} from stage to stage",
-                constraint=make(name),
+                constraint=constraint,
                 evidence=f"{keeps.sum()} models that keep the order have errors"
                 f" {abs(difference):.2f} points {'lower' if difference < 0 else 'higher'} on"
                 f" average than the {np.sum(~keeps)} others",
@@ -245,7 +246,10 @@ def keeps(columns: Mapping[str, Floats], steps: Sequence[Step], n: int) -> Bools
         values = columns[step.parameter]
         if step.kind == "range" and step.low is not None and step.high is not None:
             kept &= within(values, step.low, step.high)
-        elif step.kind == "order":
-            sign = 1 if "nondecreasing" in step.change else -1
-            kept &= np.all(sign * np.diff(values, axis=1) >= 0, axis=1)
+        elif isinstance(step.constraint, Ordered):
+            kept &= _in_order(step.constraint, values)
     return kept
+
+
+def _in_order(order: Ordered, values: Floats) -> Bools:
+    return order.holds(values, np.ones(values.shape, dtype=np.bool_))

@@ -93,7 +93,8 @@ def postgres() -> Generator[Any]:
 def overhead(url: str, networks: Any, measured: int) -> dict[str, float]:
     """Fill, open and work on a study; seconds of each, milliseconds a trial."""
     from regnet_ds.analysis.storages.storage import load_study, open_storage
-    from regnet_ds.search.populations.studies import create_population_study, status
+    from regnet_ds.search.populations.studies import create_population_study
+    from regnet_ds.search.queue.counts import status
     from regnet_ds.search.queue.worker import Worker
 
     half = networks.take(np.arange(min(5000, len(networks))))

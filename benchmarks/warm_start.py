@@ -36,7 +36,7 @@ def compare(
     That is the origin of the small network's best: ``sampled``, or the name of a recipe.
     """
     from regnet_ds.analysis.storages.storage import load_study, open_storage
-    from regnet_ds.commands.tune import make_size, read_models
+    from regnet_ds.commands.tune_models import make_size, read_models
     from regnet_ds.search.data.datasets import load_dataset
     from regnet_ds.search.populations.settings import Settings
     from regnet_ds.search.recipes.recipe import Recipe

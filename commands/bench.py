@@ -137,7 +137,7 @@ def device_name() -> str:
     """Return the name of the first GPU or TPU, or else of the CPU."""
     import tensorflow as tf
 
-    from ..search.populations.processor import machine
+    from ..search.learning.processor import machine
 
     for device in tf.config.list_physical_devices():
         if device.device_type in ("GPU", "TPU"):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from . import shared
-from .figures import check_files
+from .figures import Picture, check_files
 from .populations import (
     Bins,
     By,
@@ -33,9 +33,7 @@ def compare(
     errors: ErrorUnit = None,
     seed: shared.Seed = 0,
     format: shared.OutputFormat = shared.Format.TABLE,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Draw to a file: .png, .svg or .pdf.")
-    ] = None,
+    out: Annotated[Path | None, Picture] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Write the table: .csv .json .parquet.")
     ] = None,

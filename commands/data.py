@@ -9,16 +9,13 @@ import typer
 
 from . import shared
 from .progress import counted
-from .study import Fields, Resolution, read_recipe
+from .training_options import Fields, Resolution, SkipDamaged, note_narrowing, read_recipe
 
 Name = Annotated[
     str,
     typer.Argument(
         help="digits, a folder of images or TFRecords, a file .npz, ...", metavar="DATA"
     ),
-]
-SkipDamaged = Annotated[
-    bool, typer.Option("--skip-damaged", help="Leave out images that cannot be read.")
 ]
 app = typer.Typer(no_args_is_help=True, help="Data sets: facts, TFRecords, damage, pictures.")
 
@@ -147,7 +144,6 @@ def show(
     from ..search.data.datasets import load_dataset
     from ..search.recipes.recipe import Recipe
     from .data_pictures import draw_views
-    from .study import note_narrowing
 
     check_picture(out)
     recipe = read_recipe(Recipe(), None, fields)

@@ -15,6 +15,7 @@ from ..designspace.record import Record, to_record
 from ..designspace.spec import NetSpec, require_resolution
 from ..designspace.tables.columns import Columns
 from . import shared
+from .training_options import STORAGE, TrialStorage
 
 KEYS = (
     "block",
@@ -57,7 +58,7 @@ def describe(
     stages: Annotated[
         bool, typer.Option("--stages", help="A row a part: stem, stages, head.")
     ] = False,
-    storage: Annotated[str, typer.Option(help="Where STUDY#17 is.")] = "regnet-ds.journal",
+    storage: TrialStorage = STORAGE,
     format: shared.OutputFormat = shared.Format.TABLE,
     out: shared.Output = None,
 ) -> None:
@@ -84,7 +85,7 @@ def describe(
         from .study_files import read_trial, units_of
 
         name = what[0]
-        spec, trial = read_trial(storage, name)
+        spec, trial, _ = read_trial(storage, name)
         size, classes = units_of(trial).values()
     else:
         name, spec = read_network(what)

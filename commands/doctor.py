@@ -106,7 +106,7 @@ Row = tuple[str, str, str]
 def _machine() -> list[Row]:
     import psutil
 
-    from ..search.populations.processor import machine
+    from ..search.learning.processor import machine
 
     memory, disk = psutil.virtual_memory(), shutil.disk_usage(os.getcwd())
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
@@ -131,7 +131,7 @@ def _packages() -> list[Row]:
 
 
 def _devices() -> list[Row]:
-    from ..search.populations.fingerprint import backend
+    from ..search.learning.fingerprint import backend
     from ..search.quiet import import_tensorflow
 
     import_tensorflow()
@@ -156,7 +156,7 @@ def _traps() -> list[Row]:
     """Return a row a setting or package that goes wrong silently, or one that there is none."""
     import keras
 
-    from ..search.populations.fingerprint import backend
+    from ..search.learning.fingerprint import backend
     from .traps import Machine, find_traps
 
     versions = {str(one.metadata["Name"]).lower(): one.version for one in metadata.distributions()}

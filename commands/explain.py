@@ -50,8 +50,8 @@ def explain(
     if out is not None:  # before the figure: what cannot be written leaves nothing behind
         shared.emit(record.columns(), format, out)
     if figure is not None:
+        from ..analysis.figures.explanation import widths_figure
         from ..analysis.style import save_figure
-        from ..analysis.widths_plot import widths_figure
 
         save_figure(widths_figure(record, name), figure)
         shared.note(f"wrote {figure}")

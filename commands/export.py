@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from . import models, shared
+from .training_options import STORAGE, TrialStorage
 
 
 class Target(StrEnum):
@@ -34,7 +35,7 @@ def export(
         float | None, typer.Option("--tolerance", help="Of max|a-b|/max|b|; else the format's.")
     ] = None,
     seed: shared.Seed = 0,
-    storage: Annotated[str, typer.Option(help="Where STUDY#17 is.")] = "regnet-ds.journal",
+    storage: TrialStorage = STORAGE,
 ) -> None:
     r"""Write a model for TensorFlow, LiteRT, onnxruntime or Keras, and check it there.
 

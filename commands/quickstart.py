@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import shared
-from .study import Trainer, Workers, finish, quiet_optuna
+from .training_options import Trainer, Workers, finish, quiet_optuna
 
 if TYPE_CHECKING:
     import optuna
@@ -87,7 +87,7 @@ def quickstart(
     plan = Plan(out, models, trials, workers, seed)
     check_workers(plan.storage, workers)
     quiet_optuna()
-    make_folder(out)
+    shared.make_folder(out)
     data = load_dataset(DATA)
     settings = Settings.of(data, recipe_of(REGIME, data), seed=seed)
     population = draw(plan, settings)
@@ -98,14 +98,6 @@ def quickstart(
     summary = summarise(plan, time.monotonic() - began)
     rows.append(("these numbers", write_summary(plan, summary)))
     say_results(summary, rows)
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder, or refuse one that cannot be written to."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def recipe_of(fields: dict[str, Any], data: Dataset | StreamedDataset) -> Recipe:
@@ -186,10 +178,9 @@ def train(
 ) -> bool:
     """Train population, seeds and tuning with one pool of workers; False if interrupted."""
     from ..search.populations.repeats import seed_runs_step
-    from ..search.populations.settings import run_folder
     from ..search.populations.studies import create_population_study, population_step
     from ..search.queue.executors import in_turn, run_workers
-    from ..search.queue.tasks import DEFAULT_TRAINER
+    from ..search.queue.tasks import DEFAULT_TRAINER, run_folder
     from ..search.sizes.tuning import TuningPlan, tuning_step
     from .progress import trial_progress
 

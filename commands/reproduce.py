@@ -8,8 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from . import shared
-from .quickstart import make_folder
-from .study import MaxTrials, TimeLimit, Trainer, Workers, finish, quiet_optuna, read_limits
+from .training_options import (
+    MaxTrials,
+    TimeLimit,
+    Trainer,
+    Workers,
+    finish,
+    quiet_optuna,
+    read_limits,
+)
 
 MODELS = 100
 EXAMPLE = "example:ladder"
@@ -48,7 +55,7 @@ def ladder(
     limits = read_limits(time_limit, max_trials)
     quiet_optuna()
     plan = Ladder(n, seed)
-    make_folder(out)
+    shared.make_folder(out)
     with trial_progress() as show:
         done = train_ladder(
             storage,
@@ -102,7 +109,7 @@ def more(
     quiet_optuna()
     plan, larger = Ladder(2, seed), maps(n, seed)
     settings = plan.settings()
-    make_folder(out)
+    shared.make_folder(out)
     names = [
         *add_rates(storage, plan, settings, rates),
         *add_scaling(storage, settings, seed),
@@ -212,7 +219,7 @@ def _say(source: str, more: str | None, times: bool, out: Path | None) -> None:
         answers |= time_answers()
     print(markdown(found.populations, answers))
     if out is not None:
-        make_folder(out)
+        shared.make_folder(out)
         for path in found.draw(out):
             shared.note(f"wrote {path}")
 

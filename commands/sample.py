@@ -53,13 +53,9 @@ def sample(
     space: Annotated[
         str, typer.Option(help="A published space, or a .yaml file of your own.")
     ] = "regnetx",
-    block: Annotated[str | None, typer.Option(help="Another block: x y z r v vr basic.")] = None,
-    stages: Annotated[
-        str | None, typer.Option(help="Another number of stages: 4, or LO:HI.")
-    ] = None,
-    bounds: Annotated[
-        bool, typer.Option("--bounds", help="Keep params and acts under the papers' trends.")
-    ] = False,
+    block: shared.Block = None,
+    stages: shared.Stages = None,
+    bounds: shared.Bounds = False,
     n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many a budget.")] = 10,
     resolution: shared.Resolution = 224,
     classes: shared.Classes = 1000,

@@ -9,17 +9,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import shared
+from .hardware_options import (
+    Accelerator,
+    Checkpoints,
+    CheckpointSeconds,
+    Devices,
+    Precision,
+    StepsPerExecution,
+    Workers,
+    read_hardware,
+    read_workers,
+)
 from .sample import restricted
-from .study import (
+from .training_options import (
     STORAGE,
     Address,
     Data,
     Epochs,
     Executor,
     Fields,
+    Force,
     Fresh,
     MaxTrials,
     Memory,
+    Number,
     Resolution,
     Resources,
     Storage,
@@ -35,17 +48,6 @@ from .study import (
     read_limits,
     read_recipe,
     shown_storage,
-)
-from .study_hardware import (
-    Accelerator,
-    Checkpoints,
-    CheckpointSeconds,
-    Devices,
-    Precision,
-    StepsPerExecution,
-    Workers,
-    read_hardware,
-    read_workers,
 )
 
 if TYPE_CHECKING:
@@ -71,11 +73,11 @@ def search(
     acts: shared.Acts = None,
     tolerance: shared.Tolerance = "5%",
     space: Annotated[str, typer.Option(help="A space, or a .yaml file.")] = "regnetx",
-    block: Annotated[str | None, typer.Option(help="Another block: x y z r v vr basic.")] = None,
+    block: shared.Block = None,
     method: Annotated[
         Method, typer.Option(help="Halving; random: all to the end; model: a Gaussian process.")
     ] = Method.HALVING,
-    n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many networks.")] = 27,
+    n: Number = 27,
     eta: Annotated[int, typer.Option(min=2, help="Of halving: 1 of so many goes on.")] = 3,
     batch: Annotated[
         int, typer.Option(min=1, help="Networks that the model chooses together.")
@@ -102,9 +104,7 @@ def search(
     epochs: Epochs = None,
     fields: Fields = None,
     seed: shared.Seed = 0,
-    force: Annotated[
-        bool, typer.Option("--force", help="Continue a study made with other settings.")
-    ] = False,
+    force: Force = False,
     memory: Memory = None,
     trial_time: TrialTime = None,
     fresh: Fresh = None,

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +35,11 @@ Acts = Annotated[str | None, typer.Option("--acts", help="Activations: 10M or LO
 Tolerance = Annotated[
     str, typer.Option("--tolerance", help="Around a single size; the papers use 1%.")
 ]
+Block = Annotated[str | None, typer.Option(help="Another block: x y z r v vr basic.")]
+Stages = Annotated[str | None, typer.Option(help="Another number of stages: 4, or LO:HI.")]
+Bounds = Annotated[
+    bool, typer.Option("--bounds", help="Keep params and acts under the papers' trends.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Decides every random draw.")]
 Resolution = Annotated[int, typer.Option("--resolution", min=1, help="Input size in pixels.")]
 Classes = Annotated[int, typer.Option("--classes", min=1, help="Classes of the data.")]
@@ -41,6 +47,13 @@ Output = Annotated[
     Path | None, typer.Option("--out", help="Write to a file: .csv, .json, .yaml, .parquet.")
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="What to print.")]
+
+
+def finite(value: float | None) -> float | None:
+    """Return an option's number; refuse nan and inf, which a range lets through."""
+    if value is not None and not isfinite(value):
+        raise typer.BadParameter("must be a finite number")
+    return value
 
 
 def read_tolerance(text: str) -> float:
@@ -86,6 +99,14 @@ def no_garbage_collection() -> Generator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder, or refuse one that cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 MAX_ROWS = 50

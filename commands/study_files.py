@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import shared
-from .study import STORAGE, Storage, app, quiet_optuna, shown_storage
+from .training_options import STORAGE, Storage, quiet_optuna, shown_storage
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -24,7 +24,6 @@ USUAL = {"resolution": 224, "classes": 1000}  # of an imported trial that does n
 NOTATIONS = (".yaml", ".json")  # of a configuration that another library reads
 
 
-@app.command("export")
 def export(
     what: Annotated[str, typer.Argument(help="A study, or one of its networks: STUDY#17.")],
     storage: Storage = STORAGE,
@@ -53,7 +52,7 @@ def export(
             raise ValueError(f"--as takes one network, {what}#NUMBER, got the study {what!r}")
         shared.emit(to_columns(load_table(storage, what)), format, out)
         return
-    spec, trial = read_trial(storage, what)
+    spec, trial, _ = read_trial(storage, what)
     if library is not None:
         text = _foreign(spec, library, units_of(trial))
         if out is None:
@@ -68,7 +67,6 @@ def export(
     shared.emit({key: [value] for key, value in record.items()}, format, out)
 
 
-@app.command("copy")
 def copy(
     study: Annotated[str, typer.Argument(help="The study's name.")],
     source: Source = STORAGE,
@@ -92,7 +90,6 @@ def copy(
     shared.note(f"copied {n} trials to study {made.study_name} in {shown_storage(target)}")
 
 
-@app.command("merge")
 def merge(
     study: Annotated[str, typer.Argument(help="The study whose results are taken.")],
     source: Source = STORAGE,
@@ -118,7 +115,6 @@ def merge(
     )
 
 
-@app.command("import")
 def import_results(
     file: Annotated[str, typer.Argument(help="CSV, Parquet, JSON, pycls sweep.json or nds json.")],
     name: Annotated[str, typer.Option(help="Of the new study.")],
@@ -145,8 +141,8 @@ def import_results(
     )
 
 
-def read_trial(storage: str, what: str) -> tuple[NetSpec, FrozenTrial]:
-    """Return the network and the trial of ``STUDY#NUMBER``.
+def read_trial(storage: str, what: str) -> tuple[NetSpec, FrozenTrial, dict[str, Any]]:
+    """Return the network and the trial of ``STUDY#NUMBER``, and the attributes of its study.
 
     Raises
     ------
@@ -156,13 +152,14 @@ def read_trial(storage: str, what: str) -> tuple[NetSpec, FrozenTrial]:
     from ..analysis.storages.storage import load_study, open_storage
     from ..designspace import from_record
 
-    study, _, number = what.rpartition("#")
-    trials = load_study(open_storage(storage, create=False), study).get_trials(deepcopy=False)
+    name, _, number = what.rpartition("#")
+    study = load_study(open_storage(storage, create=False), name)
+    trials = study.get_trials(deepcopy=False)
     if not (number.isascii() and number.isdigit()) or int(number) >= len(trials):
-        raise ValueError(f"study {study!r} has trials #0 to #{len(trials) - 1}, got {number!r}")
+        raise ValueError(f"study {name!r} has trials #0 to #{len(trials) - 1}, got {number!r}")
     trial = trials[int(number)]
     try:
-        return from_record(trial.user_attrs), trial
+        return from_record(trial.user_attrs), trial, study.user_attrs
     except KeyError as error:
         raise ValueError(f"{what} is no network: it has no {error.args[0]}") from error
     except ValueError as error:
@@ -177,13 +174,11 @@ def trained_model(storage: str, what: str) -> str:
     ValueError
         If there is no such trial, or its study kept no model of it.
     """
-    from ..analysis.storages.storage import load_study, open_storage
     from ..search.data.sources import places
     from ..search.queue.tasks import task_of
 
-    _, trial = read_trial(storage, what)
-    study = load_study(open_storage(storage, create=False), what.rpartition("#")[0])
-    path = task_of(study.user_attrs, trial).model if "recipe" in study.user_attrs else ""
+    _, trial, settings = read_trial(storage, what)
+    path = task_of(settings, trial).model if "recipe" in settings else ""
     if not path or not places.exists(path):
         raise ValueError(f"no model of {what} was kept: run regnet-ds train {what} first")
     return path

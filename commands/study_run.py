@@ -8,36 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import shared
-from .sample import restricted
-from .study import (
-    STORAGE,
-    Address,
-    Data,
-    DryRun,
-    Epochs,
-    Executor,
-    Fields,
-    Fresh,
-    MaxTrials,
-    Memory,
-    Resolution,
-    Resources,
-    Storage,
-    Threads,
-    TimeLimit,
-    Trainer,
-    TrialTime,
-    app,
-    finish,
-    note_narrowing,
-    quiet_optuna,
-    read_cluster,
-    read_guards,
-    read_limits,
-    read_recipe,
-    shown_storage,
-)
-from .study_hardware import (
+from .hardware_options import (
     Accelerator,
     Checkpoints,
     CheckpointSeconds,
@@ -48,7 +19,37 @@ from .study_hardware import (
     read_hardware,
     read_workers,
 )
+from .sample import restricted
 from .study_trials import SHOW, summary
+from .training_options import (
+    STORAGE,
+    Address,
+    Data,
+    DryRun,
+    Epochs,
+    Executor,
+    Fields,
+    Force,
+    Fresh,
+    MaxTrials,
+    Memory,
+    Number,
+    Resolution,
+    Resources,
+    Storage,
+    Threads,
+    TimeLimit,
+    Trainer,
+    TrialTime,
+    finish,
+    note_narrowing,
+    quiet_optuna,
+    read_cluster,
+    read_guards,
+    read_limits,
+    read_recipe,
+    shown_storage,
+)
 
 if TYPE_CHECKING:
     from ..designspace.budget import Budget
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
 SPACE = "regnetx"
 
 
-@app.command("run")
 def run(
     flops: shared.Flops = None,
     params: shared.Params = None,
@@ -69,14 +69,10 @@ def run(
         list[str] | None,
         typer.Option(help="A space, or a .yaml file; several share all else, a study each."),
     ] = None,
-    block: Annotated[str | None, typer.Option(help="Another block: x y z r v vr basic.")] = None,
-    stages: Annotated[
-        str | None, typer.Option(help="Another number of stages: 4, or LO:HI.")
-    ] = None,
-    bounds: Annotated[
-        bool, typer.Option("--bounds", help="Keep params and acts under the papers' trends.")
-    ] = False,
-    n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many networks.")] = 16,
+    block: shared.Block = None,
+    stages: shared.Stages = None,
+    bounds: shared.Bounds = False,
+    n: Number = 16,
     data: Data = "digits",
     resolution: Resolution = None,
     storage: Storage = STORAGE,
@@ -94,9 +90,7 @@ def run(
     epochs: Epochs = None,
     fields: Fields = None,
     seed: shared.Seed = 0,
-    force: Annotated[
-        bool, typer.Option("--force", help="Continue a study made with other settings.")
-    ] = False,
+    force: Force = False,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take trials that a lost host holds.")
     ] = False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import shared
-from .study import STORAGE, Storage, app, quiet_optuna, shown_storage
+from .training_options import STORAGE, Storage, quiet_optuna, shown_storage
 
 if TYPE_CHECKING:
     import optuna
@@ -27,7 +27,6 @@ SHOW = (
 )
 
 
-@app.command("status")
 def show_status(
     storage: Storage = STORAGE,
     name: Annotated[str | None, typer.Option(help="One study; all if left out.")] = None,
@@ -58,7 +57,7 @@ def summary(studies: list[optuna.Study]) -> dict[str, list[Any]]:
 def _summary(study: optuna.Study) -> dict[str, Any]:
     from statistics import median
 
-    from ..search.populations.studies import status
+    from ..search.queue.counts import status
 
     attrs = study.user_attrs
     done = [
@@ -82,7 +81,6 @@ def _summary(study: optuna.Study) -> dict[str, Any]:
     }
 
 
-@app.command("retry")
 def retry(
     trial: Annotated[
         list[int] | None, typer.Option(help="The number of a failed trial; all if left out.")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from . import shared
-from .study import (
+from .training_options import (
     Fresh,
     MaxTrials,
     Memory,
@@ -16,7 +16,6 @@ from .study import (
     TimeLimit,
     Trainer,
     TrialTime,
-    app,
     finish,
     quiet_optuna,
     read_guards,
@@ -25,7 +24,6 @@ from .study import (
 )
 
 
-@app.command("worker")
 def worker(
     storage: Storage,
     study: Annotated[

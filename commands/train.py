@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .data import SkipDamaged
-from .study import STORAGE, Epochs, Fields, Resolution
-from .study_hardware import finite
+from . import shared
+from .training_options import STORAGE, Epochs, Fields, Resolution, SkipDamaged, TrialStorage
 
 What = Annotated[
     list[str] | None,
@@ -55,7 +54,7 @@ def train(
         Path | None, typer.Option(help="Go on with the run of this folder, as it was begun.")
     ] = None,
     checkpoint_seconds: Annotated[
-        float, typer.Option(min=0, callback=finite, help="Between checkpoints.")
+        float, typer.Option(min=0, callback=shared.finite, help="Between checkpoints.")
     ] = 300.0,
     halve_batch: Annotated[
         bool, typer.Option("--halve-batch", help="Where memory ends, halve batch and rate.")
@@ -64,7 +63,7 @@ def train(
         str | None, typer.Option(help="Follow the run: wandb, mlflow or module:name.")
     ] = None,
     skip_damaged: SkipDamaged = False,
-    storage: Annotated[str, typer.Option(help="Where STUDY#17 is.")] = STORAGE,
+    storage: TrialStorage = STORAGE,
 ) -> None:
     """Train one network; its folder holds recipe, history, checkpoint, model and metrics.
 

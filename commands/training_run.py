@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from . import shared
-from .study import note_narrowing, read_recipe
+from .training_options import note_narrowing, read_recipe
 
 if TYPE_CHECKING:
     from ..designspace import NetSpec
@@ -79,16 +79,14 @@ def trained_as(storage: str, what: str) -> Trained:
     ValueError
         If there is no such trial, or its study was imported and names no training.
     """
-    from ..analysis.storages.storage import load_study, open_storage
     from ..search.queue.tasks import task_of
     from ..search.recipes.recipe import Recipe
     from .study_files import read_trial
 
-    spec, trial = read_trial(storage, what)
-    study = load_study(open_storage(storage, create=False), what.rpartition("#")[0])
-    if "recipe" not in study.user_attrs or not trial.user_attrs.get("resolution"):
+    spec, trial, settings = read_trial(storage, what)
+    if "recipe" not in settings or not trial.user_attrs.get("resolution"):
         raise ValueError(f"{what} was trained elsewhere: it has no recipe to train with")
-    task = task_of(study.user_attrs, trial)
+    task = task_of(settings, trial)
     recipe = Recipe.from_dict(dict(task.recipe))
     return Trained(what, spec, recipe, task.data, trial.user_attrs["resolution"], task.seed)
 
@@ -105,9 +103,9 @@ def begin(
     from ..designspace.atomic import as_file_name
     from ..designspace.record import to_record
     from ..search.data.datasets import load_dataset
+    from ..search.learning.fingerprint import environment
     from ..search.learning.hooks import find_hook
     from ..search.learning.runs import new_run
-    from ..search.populations.fingerprint import environment
     from ..search.recipes.recipe_files import named_recipe
     from .describe import read_network
 

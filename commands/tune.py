@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import shared
-from .study import (
+from .hardware_options import (
+    Accelerator,
+    Checkpoints,
+    CheckpointSeconds,
+    Devices,
+    Precision,
+    StepsPerExecution,
+    Workers,
+    read_hardware,
+    read_workers,
+)
+from .training_options import (
     STORAGE,
     Address,
     Data,
@@ -33,18 +44,7 @@ from .study import (
     read_limits,
     read_recipe,
 )
-from .study_hardware import (
-    Accelerator,
-    Checkpoints,
-    CheckpointSeconds,
-    Devices,
-    Precision,
-    StepsPerExecution,
-    Workers,
-    read_hardware,
-    read_workers,
-)
-from .tune_models import Base, base_recipe, make_size, read_models, read_sizes
+from .tune_models import Base, base_recipe, read_models, read_sizes
 
 if TYPE_CHECKING:
     from ..search.sizes.size import Size
@@ -236,6 +236,3 @@ def _results(storage: str, name: str, sizes: list[Size]) -> dict[str, list[Any]]
 def register(app: typer.Typer) -> None:
     """Mount the command."""
     app.command()(tune)
-
-
-__all__ = ["make_size", "read_models", "register", "tune"]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .study import read_recipe
+from .training_options import read_recipe
 
 if TYPE_CHECKING:
     from ..designspace import NetSpec

@@ -1,4 +1,8 @@
-"""Training, populations and tuning. Names are imported when they are first used."""
+"""Training, populations and tuning. Names are imported when they are first used.
+
+Its folders import one way: ``recipes`` <- ``data`` <- ``learning`` <- ``queue`` <-
+``populations`` <- ``budget_search``, ``sizes`` and ``reproduction``.
+"""
 
 from __future__ import annotations
 

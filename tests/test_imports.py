@@ -17,7 +17,17 @@ ALLOWED = {
     "search": {"search", "regnet", "analysis", "designspace"},
     "commands": {"commands", "search", "regnet", "analysis", "designspace"},
 }
-DRAWING = {"plots", "reporting", "figures", "style"}  # of analysis; search may not touch them
+DRAWING = {
+    "plots",
+    "reporting",
+    "figures",
+    "style",
+    "density",
+}  # of analysis; search may not touch them
+FLOORS = (  # of search, from the ground up; a folder imports those below it alone
+    *({"recipes"}, {"data"}, {"learning"}, {"queue"}, {"populations"}),
+    {"budget_search", "sizes", "reproduction"},
+)
 LIGHT = {"__future__", *sys.stdlib_module_names, "numpy"}
 HEAVY = ("tensorflow", "keras", "jax", "pandas", "matplotlib", "seaborn", "optuna", "scipy")
 
@@ -26,13 +36,15 @@ def package_files(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
 
-def imports(path: Path) -> list[tuple[str, bool]]:
+def imports(path: Path, types: bool = True) -> list[tuple[str, bool]]:
     """Return dotted names that a file imports and whether at module level.
 
-    Relative ones are made absolute.
+    Relative ones are made absolute. ``types``: also those for annotations alone.
     """
     tree = ast.parse(path.read_text())
     top = set(ast.iter_child_nodes(tree))
+    if not types:
+        tree.body = [node for node in tree.body if not _is_for_types(node)]
     found: list[tuple[str, bool]] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -45,6 +57,10 @@ def imports(path: Path) -> list[tuple[str, bool]]:
                 base = ".".join([*kept, *([base] if base else [])])
             found += [(f"{base}.{alias.name}", node in top) for alias in node.names]
     return found
+
+
+def _is_for_types(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 @pytest.mark.parametrize("package", ALLOWED)
@@ -62,13 +78,24 @@ def test_packages_import_one_way(package: str) -> None:
                 assert not DRAWING & set(parts), f"{path} imports {name}"
 
 
+def test_folders_of_search_import_one_way() -> None:
+    folders = {path.parent.name for path in (ROOT / "search").glob("*/__init__.py")}
+    below: set[str] = set()
+    for floor in FLOORS:
+        for folder in sorted(floor):
+            for path in package_files(f"search/{folder}"):
+                for name, _ in imports(path, types=False):
+                    package, *parts = name.removeprefix("regnet_ds.").split(".")
+                    taken = {*parts[:1]} & folders if package == "search" else set()
+                    assert taken <= below | {folder}, f"{path} imports {name}"
+        below |= floor
+    assert below == folders
+
+
 def test_designspace_imports_numpy_and_the_standard_library_alone() -> None:
     for path in package_files("designspace"):
-        if path.name in (
-            "parquet.py",
-            "parquet_stream.py",
-        ):  # loaded only when a Parquet file is read or written
-            continue
+        if path.name in ("parquet.py", "parquet_stream.py"):
+            continue  # loaded only when a Parquet file is read or written
         for name, at_top in imports(path):
             root = name.split(".")[0]
             assert not at_top or root in LIGHT | {"regnet_ds"}, f"{path} imports {name}"

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ...designspace.arrays import Floats
-from ..intervals import CONFIDENCE, Interval
+from ..intervals import resampled
 from ..tables.table import usable
 from .answers import Answer, above, ends
 
@@ -57,9 +57,9 @@ def rate_answers(table: pd.DataFrame) -> list[Answer]:
         name: np.array([explained(values[i], errors[i]) for i in rows_drawn])
         for name, values in columns.items()
     }
-    shares = {name: _interval(values) for name, values in drawn.items()}
-    better = _interval(drawn["lr wd"] - drawn["wd"])
-    more = _interval(drawn["lr and lr wd"] - drawn["lr"])
+    shares = {name: resampled(float(values[0]), values[1:]) for name, values in drawn.items()}
+    gaps = drawn["lr wd"] - drawn["wd"], drawn["lr and lr wd"] - drawn["lr"]
+    better, more = (resampled(float(values[0]), values[1:]) for values in gaps)
     said = {name: f"{100 * one.value:.0f}% ({ends(one, 0, 100)})" for name, one in shares.items()}
     return [
         Answer(
@@ -81,10 +81,3 @@ def rate_answers(table: pd.DataFrame) -> list[Answer]:
             f"{100 * more.value:.0f} points ({ends(more, 0, 100)}).",
         ),
     ]
-
-
-def _interval(values: Floats) -> Interval:
-    """Return the first value with the central 95% of the others."""
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(values[1:], [tail, 100 - tail])
-    return Interval(float(values[0]), float(low), float(high))

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...designspace.arrays import Floats
 from ...designspace.latency import TERMS, UNITS, LatencyModel
-from ..intervals import CONFIDENCE, Interval
+from ..intervals import Interval, resampled
 from .answers import Answer, above, ends
 
 REPEATS = 2000
@@ -79,9 +79,7 @@ def fit_latency(times: Times, **facts: Any) -> LatencyModel:
 def mean_error(errors: Floats, *, rng: int = 0) -> Interval:
     """Return the mean of errors with its interval by resampling networks."""
     drawn = np.random.default_rng(rng).integers(errors.size, size=(REPEATS, errors.size))
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(errors[drawn].mean(axis=1), [tail, 100 - tail])
-    return Interval(float(errors.mean()), float(low), float(high))
+    return resampled(float(errors.mean()), errors[drawn].mean(axis=1))
 
 
 def runtime_answers(times: Times) -> list[Answer]:

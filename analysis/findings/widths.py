@@ -13,7 +13,7 @@ from ...designspace.widths.fitting import fit_quantised_batch
 from ..bootstrap import good_range
 from ..comparison import compare
 from ..importance import rank_correlation
-from ..intervals import CONFIDENCE, Interval, difference, mean_interval
+from ..intervals import Interval, difference, mean_interval, resampled
 from ..ranges import column_of
 from ..tables.groups import Group, make_groups
 from .answers import FAILS, HOLDS, OPEN, Answer, above, ends
@@ -180,6 +180,4 @@ def best_interval(x: Floats, errors: Floats, *, rng: int = 0) -> Interval:
     for i in range(REPEATS):
         rows = generator.integers(n, size=n)
         found[i] = good_range(x[rows], errors[rows]).best
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(found, [tail, 100 - tail])
-    return Interval(good_range(x, errors).best, float(low), float(high))
+    return resampled(good_range(x, errors).best, found)

@@ -27,13 +27,13 @@ from ...analysis.storages.storage import (
 from ...designspace import Budget, DesignSpace, Population, sample, to_record
 from ..data.sources import places
 from ..populations.architectures import REPLICATE, parameter_ranges, waiting_trial
-from ..populations.settings import Settings, open_study, plain, run_folder, trial_seed
-from ..populations.studies import status
+from ..populations.settings import Settings, open_study, plain, trial_seed
 from ..queue.claims import trials_in
+from ..queue.counts import status
 from ..queue.executors import Step, run_workers
 from ..queue.guards import Guards, Limits
 from ..queue.ray_cluster import RayCluster
-from ..queue.tasks import DEFAULT_TRAINER, FOLDER, SAVE, SEARCH, SETTINGS, checkpoint_of
+from ..queue.tasks import DEFAULT_TRAINER, FOLDER, SAVE, SEARCH, SETTINGS, checkpoint_of, run_folder
 from .finals import next_finals
 from .model_based import POOL, choose
 from .plan import SearchPlan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,28 +76,21 @@ def model_with_weights(
     ValueError
         If the file cannot be read or is of another network.
     """
-    shape = (*size, 3)
-    if path.suffix.lower() == ".keras":
-        model = build(
-            spec,
-            input_shape=shape,
-            classes=classes,
-            seed=seed,
-            dtype=dtype,
-            data_format="channels_last",
-        )
-        _copy_saved(model, path)
-        return model
-    layout, _ = read_weights(path)
-    model = build(
+    make = partial(
+        build,
         spec,
-        input_shape=shape,
+        input_shape=(*size, 3),
         classes=classes,
         seed=seed,
         dtype=dtype,
-        convention=layout.name,
         data_format="channels_last",
     )
+    if path.suffix.lower() == ".keras":
+        model = make()
+        _copy_saved(model, path)
+        return model
+    layout, _ = read_weights(path)
+    model = make(convention=layout.name)
     load_weights(model, path, head=False)
     return model
 

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +13,11 @@ import optuna
 from optuna.storages import BaseStorage
 
 from ...analysis.records import SCHEMA
-from ...analysis.storages.storage import batch, exclusive, load_study, parse_url
+from ...analysis.storages.storage import batch, exclusive, load_study
 from ...designspace.atomic import as_file_name
+from ..learning.fingerprint import environment
 from ..learning.hardware import require_multiple
 from ..queue.tasks import EVERY, FOLDER
-from .fingerprint import environment
 
 if TYPE_CHECKING:
     from ..data.datasets import Dataset
@@ -189,13 +188,6 @@ def _warn_of_environment(study: optuna.Study) -> None:
             study.study_name,
             ", ".join(changed),
         )
-
-
-def run_folder(url: str, name: str) -> Path:
-    """Return the folder of a study's logs and tracebacks: beside the file of its storage."""
-    path = parse_url(url).path
-    parent = path.with_name(path.name + ".runs") if path else Path("regnet-ds.runs")
-    return parent / as_file_name(name)
 
 
 def plain(value: Any) -> Any:

@@ -19,7 +19,6 @@ from optuna.trial import FrozenTrial, TrialState
 from ...analysis.records import RECORD_KEYS, Status
 from ...analysis.storages.storage import (
     add_trials,
-    count_states,
     exclusive,
     is_database,
     load_study,
@@ -28,24 +27,17 @@ from ...analysis.storages.storage import (
 )
 from ...designspace import DesignSpace, NetSpec, Population, to_record
 from ..queue.claims import held_elsewhere, release_orphans, trials_in
+from ..queue.counts import status
 from ..queue.executors import Step, in_turn, run_workers
 from ..queue.guards import Guards, Limits
 from ..queue.ray_cluster import RayCluster
-from ..queue.retries import RETRY_OF
-from ..queue.tasks import DEFAULT_TRAINER, POPULATION, SETTINGS
+from ..queue.tasks import DEFAULT_TRAINER, POPULATION, SETTINGS, run_folder
 from .architectures import REPLICATE, parameter_ranges, waiting_trial
-from .settings import Settings, open_study, plain, run_folder, trial_seed
+from .settings import Settings, open_study, plain, trial_seed
 
 _UNITS = ("schema", "resolution", "classes", "flops", "params", "acts")
 _ARCHITECTURE = tuple(key for key in RECORD_KEYS if key not in _UNITS)
 ALL = tuple(TrialState)
-_STATES = {
-    TrialState.COMPLETE: Status.COMPLETE,
-    TrialState.PRUNED: Status.PRUNED,
-    TrialState.FAIL: Status.FAILED,
-    TrialState.RUNNING: Status.RUNNING,
-    TrialState.WAITING: Status.WAITING,
-}
 Networks = Population | Sequence[NetSpec]
 _log = logging.getLogger("regnet_ds")
 
@@ -315,32 +307,6 @@ def _all_run_elsewhere(study: optuna.Study) -> bool:
         _log.warning("trials held by other hosts are left to them: %s", elsewhere)
         return True
     return False
-
-
-def status(study: optuna.Study) -> dict[str, int]:
-    """Return how many trials there are of every status; failed ones tried again count once."""
-    counts = {str(status): 0 for status in Status}
-    for state, n in count_states(study).items():
-        counts[str(_STATES[state])] += n
-    diverged, retried = _count_refined(study)
-    counts[str(Status.DIVERGED)] += diverged
-    counts[str(Status.COMPLETE)] -= diverged
-    counts[str(Status.FAILED)] -= retried
-    return counts
-
-
-def _count_refined(study: optuna.Study) -> tuple[int, int]:
-    """Return how many completed trials have diverged, and how many failed ones have a successor."""
-    storage, trials = study._storage, study._study_id
-    if is_database(storage):
-        diverged = storage.count_attribute(trials, "status", Status.DIVERGED, TrialState.COMPLETE)
-        return diverged, storage.count_attribute(trials, RETRY_OF)
-    attributes = [t.user_attrs for t in trials_in(study, *ALL)]
-    diverged = sum(
-        trial.user_attrs.get("status") == Status.DIVERGED
-        for trial in trials_in(study, TrialState.COMPLETE)
-    )
-    return diverged, sum(RETRY_OF in attrs for attrs in attributes)
 
 
 def own_of(trial: FrozenTrial) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from optuna.storages import BaseStorage
 
 from ...analysis.records import Status
 from ...analysis.storages.storage import load_study, open_storage
-from ..populations.settings import run_folder
-from ..populations.studies import status
+from .counts import status
 from .executors import existing, run_workers
 from .guards import Guards, Limits
-from .tasks import DEFAULT_TRAINER
+from .tasks import DEFAULT_TRAINER, run_folder
 
 PENDING = (Status.WAITING, Status.RUNNING)
 

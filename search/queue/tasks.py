@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from optuna.trial import FrozenTrial
 
 from ...analysis.records import PRIVATE, RECORD_KEYS
+from ...analysis.storages.storage import parse_url
+from ...designspace.atomic import as_file_name
 from ..recipes.search_space import recipe_fields
 
 if TYPE_CHECKING:
@@ -129,6 +131,13 @@ def checkpoint_of(settings: Mapping[str, Any], trial: FrozenTrial) -> str:
     folder, attrs = settings.get(FOLDER, ""), trial.user_attrs
     name = f"{attrs['index']:05d}-{attrs['seed']}-{attrs.get('epochs')}.npz"
     return f"{folder}/{name}" if folder else ""
+
+
+def run_folder(url: str, name: str) -> Path:
+    """Return the folder of a study's logs and tracebacks: beside the file of its storage."""
+    path = parse_url(url).path
+    parent = path.with_name(path.name + ".runs") if path else Path("regnet-ds.runs")
+    return parent / as_file_name(name)
 
 
 def train_task(task: Task, report: Report) -> Outcome:

@@ -35,8 +35,7 @@ from ...analysis.records import PRIVATE, Status
 from ...analysis.storages.storage import exclusive, is_database, load_study, open_storage
 from ...designspace.atomic import as_file_name
 from ..learning.checkpoints import Paused
-from ..populations.fingerprint import digest, environment
-from ..populations.settings import run_folder
+from ..learning.fingerprint import digest, environment
 from .claims import Owner, claim, finish, give_back, is_owner, release_orphans
 from .guards import SPENT, TRACEBACK, be_first_to_go, show_stack_on_request
 from .leases import RENEWALS, Lease, kept, lease_of
@@ -51,6 +50,7 @@ from .tasks import (
     Trainer,
     find_trainer,
     forget,
+    run_folder,
     task_of,
 )
 

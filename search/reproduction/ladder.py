@@ -23,16 +23,12 @@ from ...designspace import Budget, DesignSpace, Population, sample
 from ...designspace.constraints import limited
 from ...designspace.space_catalogue import find_space
 from ..data.datasets import load_dataset
-from ..populations.settings import Settings, run_folder
-from ..populations.studies import (
-    add_architectures,
-    add_seed_runs,
-    create_population_study,
-    status,
-)
+from ..populations.settings import Settings
+from ..populations.studies import add_architectures, add_seed_runs, create_population_study
+from ..queue.counts import status
 from ..queue.executors import Step, run_workers
 from ..queue.guards import Limits
-from ..queue.tasks import DEFAULT_TRAINER
+from ..queue.tasks import DEFAULT_TRAINER, run_folder
 from ..recipes.recipe import Recipe
 
 NAME = "ladder"

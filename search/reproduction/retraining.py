@@ -14,10 +14,10 @@ from ...analysis.records import RECORD_KEYS, Status
 from ...designspace import from_record
 from ...regnet.convolutions.grouped import arithmetic, version_of
 from ..data.datasets import load_dataset
+from ..learning.fingerprint import digest, environment
 from ..learning.hardware import Hardware
 from ..learning.memory import forget_networks
 from ..learning.training import train
-from ..populations.fingerprint import digest, environment
 from ..recipes.recipe import Recipe
 
 DEVIATIONS = 2.0  # of the spread over seeds, between machines

@@ -18,16 +18,12 @@ from ...designspace import Budget, NetSpec, complexity, sample
 from ...designspace.constraints import fixed, limited
 from ...designspace.scaling import scale, scaling_factors
 from ...designspace.space_catalogue import find_space
-from ..populations.settings import Settings, run_folder
-from ..populations.studies import (
-    add_architectures,
-    add_seed_runs,
-    create_population_study,
-    status,
-)
+from ..populations.settings import Settings
+from ..populations.studies import add_architectures, add_seed_runs, create_population_study
+from ..queue.counts import status
 from ..queue.executors import Step, in_turn, run_workers
 from ..queue.guards import Limits
-from ..queue.tasks import DEFAULT_TRAINER
+from ..queue.tasks import DEFAULT_TRAINER, run_folder
 from .ladder import FLOPS, Ladder, OnProgress, begin_ladder, draw
 
 MAPS = "maps"

@@ -18,13 +18,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ...analysis.records import PRIVATE, Status
 from ...analysis.storages.storage import add_trials, exclusive, load_study, open_storage
 from ..populations.architectures import REPLICATE
-from ..populations.settings import open_study, plain, run_folder, trial_seed
-from ..populations.studies import status
+from ..populations.settings import open_study, plain, trial_seed
 from ..queue.claims import trials_in
+from ..queue.counts import status
 from ..queue.executors import in_turn, run_workers
 from ..queue.guards import Guards, Limits
 from ..queue.ray_cluster import RayCluster
-from ..queue.tasks import DEFAULT_TRAINER, EVERY, GAIN, HARDWARE, SETTINGS, TEST
+from ..queue.tasks import DEFAULT_TRAINER, EVERY, GAIN, HARDWARE, SETTINGS, TEST, run_folder
 from ..recipes.recipe import Recipe
 from ..recipes.search_space import recipe_fields
 

@@ -19,14 +19,14 @@ from optuna.trial import TrialState
 
 from ...analysis.storages.storage import batch, exclusive, open_storage
 from ...designspace import complexity, to_record
-from ..populations.settings import Settings, keep_checkpoints, open_study, plain, run_folder
-from ..populations.studies import status
+from ..populations.settings import Settings, keep_checkpoints, open_study, plain
 from ..queue.claims import trials_in
+from ..queue.counts import status
 from ..queue.executors import Step, run_workers
 from ..queue.guards import Guards, Limits
 from ..queue.pruning import ASYNCHRONOUS, NO_PRUNING, PRUNER, Pruner
 from ..queue.ray_cluster import RayCluster
-from ..queue.tasks import DEFAULT_TRAINER, TUNING
+from ..queue.tasks import DEFAULT_TRAINER, TUNING, run_folder
 from .proposals import FIRST, ORIGIN, RANGES, proposals, proposals_now, waiting
 from .size import Size, first_trials, widened
 from .tuned import lowest_error

@@ -10,16 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hostile import (
-    FLAGS,
-    SUITABLE,
-    as_csv,
-    as_json,
-    as_yaml,
-    spoilt_bytes,
-    spoilt_tree,
-    values,
-)
+from hostile_files import as_csv, as_json, as_yaml, spoilt_bytes, spoilt_tree
+from hostile_values import FLAGS, SUITABLE, values
 from hypothesis import strategies as st
 from judge import Call
 

@@ -20,7 +20,8 @@ def main(url: str, mode: str) -> None:
     from optuna.trial import TrialState
     from ray.cluster_utils import Cluster
     from regnet_ds.analysis.storages.storage import load_study, open_storage
-    from regnet_ds.search.populations.studies import run_study, status
+    from regnet_ds.search.populations.studies import run_study
+    from regnet_ds.search.queue.counts import status
     from regnet_ds.search.queue.ray_cluster import RayCluster
 
     cluster = Cluster(

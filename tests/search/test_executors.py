@@ -15,12 +15,12 @@ from regnet_ds.designspace import RegNetParams
 from regnet_ds.search.populations.studies import (
     create_population_study,
     population_step,
-    run_folder,
     run_study,
-    status,
 )
+from regnet_ds.search.queue.counts import status
 from regnet_ds.search.queue.executors import WorkerError, WorkerPool, run_workers
 from regnet_ds.search.queue.guards import Limits
+from regnet_ds.search.queue.tasks import run_folder
 
 N = 12
 

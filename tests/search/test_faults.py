@@ -14,7 +14,8 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 from regnet_ds.analysis.storages.storage import load_study, open_storage
-from regnet_ds.search.populations.studies import run_study, status
+from regnet_ds.search.populations.studies import run_study
+from regnet_ds.search.queue.counts import status
 from regnet_ds.search.queue.leases import OWNER
 
 N = 60

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from regnet_ds.analysis.storages.storage import load_study, open_storage
-from regnet_ds.search.populations.studies import create_population_study, run_study, status
+from regnet_ds.search.populations.studies import create_population_study, run_study
+from regnet_ds.search.queue.counts import status
 from regnet_ds.search.queue.guards import Guards, Limits
 
 N = 4

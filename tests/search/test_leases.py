@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from optuna.trial import TrialState
 from regnet_ds.analysis.storages.storage import load_study, open_storage
-from regnet_ds.search.populations.studies import add_seed_runs, create_population_study, status
+from regnet_ds.search.populations.studies import add_seed_runs, create_population_study
 from regnet_ds.search.queue import leases, outages
 from regnet_ds.search.queue.claims import Owner, claim, finish, give_back, is_owner, release_orphans
+from regnet_ds.search.queue.counts import status
 from regnet_ds.search.queue.leases import LEASE, kept
 from regnet_ds.search.queue.tasks import find_trainer
 from regnet_ds.search.queue.worker import StorageFailed, Worker

@@ -12,7 +12,8 @@ import pytest
 from optuna.trial import TrialState
 from regnet_ds.analysis.storages.storage import load_study, open_storage
 from regnet_ds.search.populations.settings import Settings
-from regnet_ds.search.populations.studies import create_population_study, run_study, status
+from regnet_ds.search.populations.studies import create_population_study, run_study
+from regnet_ds.search.queue.counts import status
 from regnet_ds.search.queue.executors import WorkerPool
 from regnet_ds.search.queue.leases import LEASE, OWNER
 

@@ -12,10 +12,18 @@ from optuna.trial import TrialState
 from regnet_ds.analysis.storages.storage import load_study, open_storage
 from regnet_ds.designspace import RegNetParams, to_record
 from regnet_ds.search.data.datasets import load_dataset
-from regnet_ds.search.populations.settings import Settings, keep_checkpoints, run_folder
+from regnet_ds.search.populations.settings import Settings, keep_checkpoints
 from regnet_ds.search.populations.studies import create_population_study, run_study
 from regnet_ds.search.queue.leases import OWNER
-from regnet_ds.search.queue.tasks import RESUMED, Task, checkpoint_of, forget, task_of, train_task
+from regnet_ds.search.queue.tasks import (
+    RESUMED,
+    Task,
+    checkpoint_of,
+    forget,
+    run_folder,
+    task_of,
+    train_task,
+)
 from regnet_ds.search.recipes.recipe import Recipe
 
 SPEC = RegNetParams(depth=3, w0=8, wa=8.0, wm=2.0, group_width=8).to_spec()

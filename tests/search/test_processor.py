@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from regnet_ds.search.populations.processor import kernels, machine
+from regnet_ds.search.learning.processor import kernels, machine
 
-CODE = "from regnet_ds.search.populations.fingerprint import *; print(digest(environment()))"
+CODE = "from regnet_ds.search.learning.fingerprint import *; print(digest(environment()))"
 
 
 def _digest(**variables: str) -> str:

@@ -10,15 +10,11 @@ from regnet_ds.analysis.records import PARAMETER_KEYS, RECORD_KEYS
 from regnet_ds.analysis.storages.storage import load_study, open_storage
 from regnet_ds.designspace import SPACES, from_record, from_specs, sample
 from regnet_ds.search.populations.repeats import errors_by_seed
-from regnet_ds.search.populations.settings import Settings, run_folder, trial_seed
-from regnet_ds.search.populations.studies import (
-    add_seed_runs,
-    create_population_study,
-    run_study,
-    status,
-)
+from regnet_ds.search.populations.settings import Settings, trial_seed
+from regnet_ds.search.populations.studies import add_seed_runs, create_population_study, run_study
+from regnet_ds.search.queue.counts import status
 from regnet_ds.search.queue.retries import retry_failed
-from regnet_ds.search.queue.tasks import find_trainer
+from regnet_ds.search.queue.tasks import find_trainer, run_folder
 from regnet_ds.search.queue.worker import Worker
 
 SPACE = SPACES["regnetx"]

@@ -7,9 +7,10 @@ import pytest
 from optuna.trial import TrialState
 from regnet_ds.analysis.storages.storage import load_study, open_storage
 from regnet_ds.analysis.tables.table import load_table
-from regnet_ds.search.populations.studies import create_population_study, status
+from regnet_ds.search.populations.studies import create_population_study
 from regnet_ds.search.populations.transfer import copy_study, import_table, merge_study
 from regnet_ds.search.queue.claims import Owner, claim
+from regnet_ds.search.queue.counts import status
 from regnet_ds.search.queue.tasks import find_trainer
 from regnet_ds.search.queue.worker import Worker
 

@@ -15,9 +15,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ...populations.fingerprint import GRAPH_OPTIMIZER
 from ...recipes.recipe import Recipe
 from ..averages import MovingAverages
+from ..fingerprint import GRAPH_OPTIMIZER
 from ..forward import Forward, calls_of, norms_of
 from ..optimizer import make_optimizer
 from ..precise_bn import channels

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from . import shared
 
 if TYPE_CHECKING:
     from ..search.queue.ray_cluster import RayCluster
@@ -28,18 +29,9 @@ Checkpoints = Annotated[
     str | None,
     typer.Option(help="Folder or gs://... of running trials; beside the storage if left out."),
 ]
-
-
-def finite(value: float | None) -> float | None:
-    """Return an option's number; refuse nan and inf, which a range lets through."""
-    if value is not None and not isfinite(value):
-        raise typer.BadParameter("must be a finite number")
-    return value
-
-
 CheckpointSeconds = Annotated[
     float | None,
-    typer.Option(min=0, callback=finite, help="Between the checkpoints of a trial; 300."),
+    typer.Option(min=0, callback=shared.finite, help="Between the checkpoints of a trial; 300."),
 ]
 
 
@@ -47,8 +39,8 @@ def read_hardware(
     accelerator: str | None, devices: int | None, precision: str, steps_per_execution: int
 ) -> dict[str, Any]:
     """Return what the trials of a study run on: nothing where all is as usual."""
+    from ..search.learning.fingerprint import backend
     from ..search.learning.hardware import Hardware
-    from ..search.populations.fingerprint import backend
 
     if accelerator is devices is None and precision == "float32" and steps_per_execution == 1:
         return {}

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from ..designspace.widths.explaining import Explanation
-from .style import BLACK, BLUE, VERMILLION, add_caption, figure_style, new_figure
+from ...designspace.widths.explaining import Explanation
+from ..style import BLACK, BLUE, VERMILLION, add_caption, figure_style, new_figure
 
 
 def draw_widths(axes: Axes, record: Explanation) -> Axes:

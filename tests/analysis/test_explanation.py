@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from regnet_ds.analysis.widths_plot import widths_figure
+from regnet_ds.analysis.figures.explanation import widths_figure
 from regnet_ds.designspace import RegNetParams, canonical, explain
 
 
