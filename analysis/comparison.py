@@ -10,6 +10,7 @@ Source of the approach: NDS sections 3 and 4.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -93,6 +94,11 @@ class Comparison:
         if signs == {1}:
             return "worse"
         return "different, neither better"
+
+    @property
+    def ordered(self) -> bool:
+        """Whether one of the two is better."""
+        return self.verdict in ("better", "worse")
 
 
 def compare(groups: Sequence[Group], *, rng: int = 0, plan: bool = True) -> tuple[Comparison, ...]:
@@ -205,21 +211,38 @@ def sentence(one: Comparison) -> str:
     where = f" ({one.matched})" if one.matched else ""
     share = f"{100 * one.superiority.value:.0f}% ({_ends(one.superiority, 100, 0)})"
     gap = f"{abs(one.mean.value):.2f} points {'lower' if one.mean.value < 0 else 'higher'}"
+    told = one.ordered
     facts = (
-        f"its mean error is {gap} (95% interval of the difference {_ends(one.mean, 1, 2)}), and a"
-        f" model of it has the lower error in {share} of pairs; KS D = {one.test.statistic:.3f},"
-        f" p {_p(one.p_value)}"
+        f"{'its mean error' if told else f'the mean error of {one.b}'} is {gap} (95% interval of"
+        f" the difference {_ends(one.mean, 1, 2)}), and a model drawn from"
+        f" {'it' if told else one.b} has a lower error than one from {one.a} in {share} of pairs"
+        f" (KS D = {one.test.statistic:.3f}, p {_p(one.p_value)})"
     )
     if one.verdict == "not told apart":
         more = (
-            f"; about {one.needed:,} models of each would tell a difference of this kind"
+            f"; about {one.needed:,} models of each would show a difference of this size"
             if one.needed and one.needed > min(one.n_a, one.n_b)
             else ""
         )
-        return f"The data do not tell {one.b} and {one.a} apart{where}: of {one.b}, {facts}{more}."
+        return f"The data do not tell {one.b} and {one.a} apart{where}: {facts}{more}."
     if one.verdict == "different, neither better":
-        return f"{one.b} and {one.a} differ, but neither is better all over{where}: {facts}."
+        return f"{one.b} and {one.a} differ, but neither is better throughout{where}: {facts}."
     return f"{one.b} is {one.verdict} than {one.a}{where}: {facts}."
+
+
+def overview(found: Sequence[Comparison]) -> str:
+    """Return in a sentence or two how many pairs differ, and what is better than all others."""
+    apart = [one for one in found if one.verdict != "not told apart"]
+    text = (
+        f"{len(apart)} of the {len(found)} pairs of populations are told apart (p < 0.05 after"
+        " Holm's correction)."
+    )
+    names = dict.fromkeys(name for one in found for name in (one.a, one.b))
+    wins = Counter(one.b if one.verdict == "better" else one.a for one in found if one.ordered)
+    most = [name for name in names if wins[name] == len(names) - 1]
+    if most:
+        text += f" {most[0]} is better than every other."
+    return text
 
 
 def comparison_columns(found: Sequence[Comparison]) -> dict[str, list[object]]:

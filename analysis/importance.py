@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from ..designspace.arrays import Floats, Ints
 from .distribution import finite_column
 from .intervals import CONFIDENCE, Interval
+from .ranks import centred_ranks
 
 GROUPS = 5
 FEWEST = 4  # models that a rank correlation needs for its interval
@@ -60,13 +61,6 @@ def rank_correlation(
     """
     values, e = _pair(x, errors)
     return interval_of_ranks(centred_ranks(values), centred_ranks(e), confidence)
-
-
-def centred_ranks(values: Floats) -> Floats:
-    """Return the ranks of values, ties at their middle, minus the mean rank."""
-    from scipy.stats import rankdata
-
-    return np.asarray(rankdata(values) - (values.size + 1) / 2, dtype=np.float64)
 
 
 def interval_of_ranks(x: Floats, y: Floats, confidence: float = CONFIDENCE) -> Interval:
@@ -125,12 +119,13 @@ def holm(p_values: list[float]) -> list[float]:
 
 def grouped(values: Floats, groups: int = GROUPS) -> Ints:
     """Return the group of each value: the distinct values if few, else equal shares of models."""
-    distinct, which = np.unique(values, return_inverse=True)
+    distinct = np.unique(values)
     if distinct.size <= groups:
-        return which.astype(np.int64)
+        return np.searchsorted(distinct, values)
     edges = np.quantile(values, np.arange(1, groups) / groups)
     index = np.searchsorted(np.unique(edges), values, side="right")
-    return np.unique(index, return_inverse=True)[1].astype(np.int64)
+    there = np.bincount(index) > 0
+    return (np.cumsum(there) - 1)[index]
 
 
 def _importance(name: str, x: Floats, ranks: Floats, confidence: float) -> Importance:

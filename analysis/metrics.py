@@ -6,6 +6,7 @@ A metric is a row of one table (pycls ``sweep/analysis.py``); every plot reads i
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from ..designspace.arrays import Floats
 Scale = Literal["linear", "log"]
 # A complexity that spans this factor is drawn on a logarithmic axis.
 _WIDE = 20
+_FORMULA = re.compile(r"\$([^$]*)\$")
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -119,6 +121,17 @@ def axis_for(name: str, values: Floats) -> Axis:
         divisor=divisor,
         whole=divisor == 1 and bool(np.all(values == np.rint(values))),
     )
+
+
+def plain(label: str) -> str:
+    """Return a label without the marks of formulas: "initial width w0"."""
+    without = _FORMULA.sub(lambda found: re.sub(r"[_{}\\]", "", found[1]), label)
+    return " ".join(without.split())
+
+
+def spoken(name: str) -> str:
+    """Return what a column is called in a sentence."""
+    return plain(METRICS[name].label) if name in METRICS else name.replace("_", " ")
 
 
 def nearest(name: str, choices: Iterable[Any]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..designspace.arrays import Floats
+from ..designspace.arrays import Floats, Ints
 from .distribution import finite_column
 from .intervals import CONFIDENCE, Interval, difference
 
@@ -78,7 +78,9 @@ class Noise:
         return self.over_models / self.over_seeds if self.over_seeds else math.inf
 
 
-def noise(errors: Sequence[float], repeats: Mapping[int, Sequence[float]]) -> Noise:
+def noise(
+    errors: Sequence[float] | Floats, repeats: Mapping[int, Sequence[float] | Floats]
+) -> Noise:
     """Return the spread over models and over seeds.
 
     Parameters
@@ -96,11 +98,12 @@ def noise(errors: Sequence[float], repeats: Mapping[int, Sequence[float]]) -> No
     """
     if len(errors) < 2:
         raise ValueError(f"the spread over models needs at least 2 models, got {len(errors)}")
-    groups = [finite_column(group, "error") for group in repeats.values()]
-    if not groups or any(len(group) < 2 for group in groups):
+    groups = list(repeats.values())
+    if not groups or min(map(len, groups)) < 2:
         raise ValueError("the spread over seeds needs models with at least 2 seeds each")
-    freedom = sum(len(group) - 1 for group in groups)
-    pooled = sum(float(group.var(ddof=1)) * (len(group) - 1) for group in groups) / freedom
+    every, sizes, means = together(groups)
+    freedom = every.size - sizes.size
+    pooled = float(np.sum((every - np.repeat(means, sizes)) ** 2)) / freedom
     column = finite_column(errors, "error")
     return Noise(
         over_models=float(column.std(ddof=1)),
@@ -110,6 +113,13 @@ def noise(errors: Sequence[float], repeats: Mapping[int, Sequence[float]]) -> No
         freedom=freedom,
         kurtosis=_kurtosis(column),
     )
+
+
+def together(groups: Sequence[Sequence[float] | Floats]) -> tuple[Floats, Ints, Floats]:
+    """Return the errors of all seeds, how many are of each network, and each one's mean."""
+    every = finite_column(np.concatenate([np.asarray(one, np.float64) for one in groups]), "error")
+    sizes = np.fromiter(map(len, groups), np.int64, len(groups))
+    return every, sizes, np.add.reduceat(every, np.cumsum(sizes) - sizes) / sizes
 
 
 def _kurtosis(column: Floats) -> float:

@@ -6,15 +6,18 @@ chooses it anew for every exchange of the errors.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
 
 from ..designspace.arrays import Bools, Floats, Ints
 from .bootstrap import FRACTION, contenders, percentiles
-from .importance import centred_ranks
+from .range_exchange import RangeExchange
+from .ranks import centred_ranks
 
 LEVEL = 0.05
+MANY = 10_000
 
 
 class RangeChoice:
@@ -55,21 +58,32 @@ class RangeChoice:
     ) -> float:
         """Return the p-value of choosing a range and testing it, by exchanging the errors.
 
-        Errors are exchanged within ``cells``, or among all models. It stops early once the
-        p-value is above the level whatever the rest gives.
+        Errors are exchanged within ``cells``, or among all models; those of more than `MANY`
+        models by `RangeExchange`. It stops early once the p-value is above the level whatever the
+        rest gives.
         """
-        n, exceeding = self._ranks.size, 0
-        order = None if cells is None else np.argsort(cells, kind="stable")
+        exchanged, exceeding = self._exchanged(rng, cells), 0
         for done in range(1, permutations + 1):
+            exceeding += next(exchanged) >= statistic
+            if exceeding > LEVEL * (1 + permutations):
+                return (1 + exceeding) / (1 + done)
+        return (1 + exceeding) / (1 + permutations)
+
+    def _exchanged(self, rng: np.random.Generator, cells: Ints | None) -> Iterator[float]:
+        """Yield statistics of exchanged errors without end."""
+        n = self._ranks.size
+        if n > MANY:
+            made = RangeExchange(self._spread, self._best, self._share, self._ranks, cells)
+            while True:
+                yield made.draw(rng)
+        order = None if cells is None else np.argsort(cells, kind="stable")
+        while True:
             if cells is None or order is None:
                 places = rng.permutation(n)
             else:
                 places = np.empty(n, dtype=np.int64)
                 places[order] = np.lexsort((rng.random(n), cells))
-            exceeding += self(places)[2] >= statistic
-            if exceeding > LEVEL * (1 + permutations):
-                return (1 + exceeding) / (1 + done)
-        return (1 + exceeding) / (1 + permutations)
+            yield self(places)[2]
 
 
 def within(values: Floats, low: float, high: float) -> Bools:

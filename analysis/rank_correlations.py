@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..designspace.arrays import Floats
-from .importance import FEWEST, centred_ranks, interval_of_ranks, rank_correlation
+from .importance import FEWEST, interval_of_ranks, rank_correlation
 from .intervals import CONFIDENCE, Interval
+from .ranks import centred_ranks
 
 
 @dataclass(frozen=True)
@@ -74,22 +75,30 @@ def correlations(
     ValueError
         If there are fewer than two columns, or their lengths differ.
     """
-    arrays = {name: np.asarray(cells, dtype=np.float64) for name, cells in columns.items()}
-    if len(arrays) < 2:
-        raise ValueError(f"a correlation needs two columns, got {', '.join(arrays) or 'none'}")
-    if len({one.shape for one in arrays.values()}) > 1:
-        raise ValueError(f"columns differ in length: {[one.size for one in arrays.values()]}")
-    known = {name: np.isfinite(one) for name, one in arrays.items()}
-    # A column without holes is ranked once for all its pairs.
-    ranks = {name: centred_ranks(arrays[name]) for name, one in known.items() if one.all()}
-    pairs: list[Pair] = []
-    for a, b in combinations(arrays, 2):
-        if a in ranks and b in ranks:
-            rho, n = interval_of_ranks(ranks[a], ranks[b], confidence), arrays[a].size
+    if len(columns) < 2:
+        raise ValueError(f"a correlation needs two columns, got {', '.join(columns) or 'none'}")
+    sizes = [np.size(cells) for cells in columns.values()]
+    if len({*sizes}) > 1:
+        raise ValueError(f"columns differ in length: {sizes}")
+    # A column without holes is ranked once for all its pairs; its numbers are not kept.
+    ranks: dict[str, Floats] = {}
+    holed: dict[str, Floats] = {}
+    for name, cells in columns.items():
+        values = np.asarray(cells, dtype=np.float64)
+        if np.isfinite(values).all():
+            ranks[name] = centred_ranks(values)
         else:
-            both = known[a] & known[b]
-            rho, n = Interval(0.0, -1.0, 1.0, confidence), int(both.sum())
-            if n >= FEWEST:
-                rho = rank_correlation(arrays[a][both], arrays[b][both], confidence=confidence)
-        pairs.append(Pair(a, b, rho, n))
-    return Correlations(tuple(arrays), tuple(pairs))
+            holed[name] = values
+
+    def pair(a: str, b: str) -> Pair:
+        if a in ranks and b in ranks:
+            return Pair(a, b, interval_of_ranks(ranks[a], ranks[b], confidence), sizes[0])
+        # Ranks among all are in the order of ranks among the rows that have both.
+        x, y = (holed[name] if name in holed else ranks[name] for name in (a, b))
+        both = np.isfinite(x) & np.isfinite(y)
+        n = int(both.sum())
+        if n < FEWEST:
+            return Pair(a, b, Interval(0.0, -1.0, 1.0, confidence), n)
+        return Pair(a, b, rank_correlation(x[both], y[both], confidence=confidence), n)
+
+    return Correlations(tuple(columns), tuple(pair(a, b) for a, b in combinations(columns, 2)))

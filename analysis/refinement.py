@@ -17,6 +17,8 @@ measured on models that the proposal has not seen: the steps are found on four f
 the rest, in turn. The conditional law of a population within the proposed space is that space's own
 law, so the models that lie within, weighted alike, stand for it.
 
+Of more than a million models that many are drawn, with the seed.
+
 With ``cells``, bins of a complexity, errors are taken from the mean of their bin and exchanged
 within it, so that no step is proposed because the models that it keeps are larger.
 """
@@ -37,6 +39,7 @@ from .narrowing import FEWEST, Step, find_gains, find_simplifications, keeps
 
 PERMUTATIONS = 499
 FOLDS = 5
+MOST = 1_000_000  # models; of more as many are drawn
 _SLACK = 1e-6  # of numbers written as text
 STAGE_COLUMNS = {
     "depth": "stage_depths",
@@ -62,11 +65,13 @@ class Refinement:
         Mean error of held-out models in the proposed space minus that of all held-out models, in
         points: negative is better. None without a step that claims a gain.
     n : int
-        Models in the population.
+        Models that were looked at.
     errors : (n,) float array
         Their errors, in percent; with cells, at the complexity of the mean.
     unseen : (n,) bool array or None
         The models that proposals made without them would keep, of which the gain is.
+    drawn_from : int or None
+        Models in the population, where the ``n`` are a sample of it.
     """
 
     base: DesignSpace
@@ -77,6 +82,7 @@ class Refinement:
     n: int
     errors: Floats
     unseen: Bools | None = None
+    drawn_from: int | None = None
 
     @property
     def gains(self) -> tuple[Step, ...]:
@@ -116,6 +122,10 @@ def refine(
         If there are fewer than 20 models, no parameter of the space is in the table, or models
         lie outside the space.
     """
+    generator = np.random.default_rng(rng)
+    drawn_from = len(rows) if len(rows) > MOST else None
+    if drawn_from is not None:
+        rows, cells = _drawn(rows, cells, generator)
     if cells is not None:
         rows, cells = _in_company(rows, cells)
     errors = _at_equal_complexity(rows["error"].to_numpy(np.float64), cells)
@@ -126,7 +136,6 @@ def refine(
         names = ", ".join(p.name for p in space.parameters)
         raise ValueError(f"the table has no column of a parameter of {space.name}: {names}")
     _require_within(columns, space)
-    generator = np.random.default_rng(rng)
     steps = find_gains(columns, errors, space, generator, permutations, cells)
     unseen = _unseen(columns, errors, space, generator, permutations, cells) if steps else None
     gain = None if unseen is None else _gain(errors, unseen)
@@ -143,7 +152,8 @@ def refine(
         narrowed = narrowed & step.constraint
     if steps:
         narrowed = narrowed.named(f"{space.name}-refined", f"refined from {space.name}")
-    return Refinement(space, narrowed, tuple(steps), kept, gain, errors.size, errors, unseen)
+    n = errors.size
+    return Refinement(space, narrowed, tuple(steps), kept, gain, n, errors, unseen, drawn_from)
 
 
 def _columns(rows: pd.DataFrame, space: DesignSpace) -> dict[str, Floats]:
@@ -155,7 +165,7 @@ def _columns(rows: pd.DataFrame, space: DesignSpace) -> dict[str, Floats]:
         if space.family == "anynet":
             column = STAGE_COLUMNS[parameter.name]
             if column in rows and space.stages[0] == space.stages[1]:
-                cells = [c if isinstance(c, tuple) else () for c in rows[column]]
+                cells = [c if isinstance(c, tuple | list) else () for c in rows[column]]
                 if all(len(c) == space.stages[0] for c in cells):
                     values = np.array(cells, dtype=np.float64)
                     found[parameter.name] = values if parameter.per_stage else values[:, 0]
@@ -181,6 +191,14 @@ def _require_within(columns: Mapping[str, Floats], space: DesignSpace) -> None:
                 f"the models are not of {space.name}: their {name} is {low:g} to {high:g}, that of"
                 f" the space {grid[0]:g} to {grid[-1]:g}"
             )
+
+
+def _drawn(
+    rows: pd.DataFrame, cells: Ints | None, rng: np.random.Generator
+) -> tuple[pd.DataFrame, Ints | None]:
+    """Return `MOST` rows at random, in their order, with their cells."""
+    chosen = np.sort(rng.choice(len(rows), MOST, replace=False))
+    return rows.iloc[chosen], None if cells is None else cells[chosen]
 
 
 def _in_company(rows: pd.DataFrame, cells: Ints) -> tuple[pd.DataFrame, Ints]:
@@ -245,13 +263,13 @@ def refinement_columns(found: Refinement) -> dict[str, list[object]]:
 
 def refinement_text(found: Refinement) -> str:
     """Return the refinement in words."""
+    of = f"{found.n:,} models of {found.base.name}"
+    if found.drawn_from is not None:
+        of += f", drawn at random from {found.drawn_from:,},"
     if not found.steps:
-        return (
-            f"The {found.n:,} models of {found.base.name} support no narrower space: no range and"
-            " no order is shown to help."
-        )
+        return f"The {of} support no narrower space: no range and no order is shown to help."
     parts = [f"{step.change} ({step.evidence})" for step in found.steps]
-    text = f"From {found.n:,} models of {found.base.name}: {'; '.join(parts)}."
+    text = f"From {of.removesuffix(',')}: {'; '.join(parts)}."
     if found.gain is None:
         return f"{text} These are simplifications: no gain is predicted."
     gain = found.gain

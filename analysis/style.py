@@ -31,6 +31,7 @@ COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 MANY = 20_000  # points from which a vector file holds pixels
 CROWD = 200_000  # points from which a density is drawn in place of them
+MOST_BANDS = 3  # populations whose bands do not hide each other
 _LONGEST_NAME = 40
 _SHORT = 100  # an axis from low to 100 low is short
 LINES: tuple[Any, ...] = (

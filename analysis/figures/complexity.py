@@ -14,6 +14,7 @@ from ..metrics import METRICS, axis_for
 from ..style import (
     CROWD,
     MARKERS,
+    MOST_BANDS,
     label_axis,
     legend_above,
     line_style,
@@ -62,28 +63,30 @@ def draw_front(axes: Axes, records: Mapping[str, Front]) -> Axes:
 
 
 def draw_buckets(axes: Axes, name: str, records: Mapping[str, Buckets]) -> Axes:
-    """Draw the mean error by bucket of a complexity, with the band mean +- 2 sd."""
+    """Draw the mean error by bucket of a complexity, of a few populations with a band of 2 sd."""
+    banded = len(records) <= MOST_BANDS
     axis = axis_for(name, np.concatenate([r.centre for r in records.values()]))
     for i, (population, record) in enumerate(records.items()):
         style = line_style(i)
-        x = record.centre / axis.divisor
+        # All buckets: neither line nor band passes over one without models.
+        x = record.low + (np.arange(record.of) + 0.5) * (record.high - record.low) / record.of
+        x /= axis.divisor
+        mean, sd = np.full((2, record.of), np.nan)
+        mean[record.index] = record.mean
+        sd[record.index] = np.where(record.n > 1, record.sd, np.nan)
         axes.plot(
             x,
-            record.mean,
+            mean,
             marker=MARKERS[i % len(MARKERS)],
             ms=3.5,
             label=f"{short_name(population)}  [n = {record.n.sum():,}]",
             **style,
         )
-        axes.fill_between(
-            x,
-            record.mean - 2 * record.sd,
-            record.mean + 2 * record.sd,
-            color=style["color"],
-            alpha=0.15,
-            linewidth=0,
-        )
+        if banded:
+            axes.fill_between(
+                x, mean - 2 * sd, mean + 2 * sd, color=style["color"], alpha=0.15, linewidth=0
+            )
     axes.set_xlabel(axis.label)
     axes.set_ylabel(f"{METRICS['error'].label} ({METRICS['error'].unit})")
-    legend_above(axes, "mean of a bucket; band: 2 standard deviations")
+    legend_above(axes, f"mean of a bucket{'; band: 2 standard deviations' if banded else ''}")
     return axes

@@ -54,7 +54,7 @@ def draw_differences(axes: Axes, records: Sequence[Comparison]) -> Axes:
     axes.set_yticks(np.arange(len(records)), names)
     axes.set_ylim(-0.6, len(records) - 0.4)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("difference in error (percentage points); left of 0: the first is better")
+    axes.set_xlabel("difference in error (percentage points); left of 0 the first is better")
     axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2, ncols=3, handlelength=1.5
     )
@@ -99,5 +99,8 @@ def refinement_figure(groups: Sequence[Group], found: Sequence[Refinement]) -> F
                 curves[f"{group.name}, proposed"] = edf(one.errors[one.unseen])
         draw_edfs(figure.subplots(), curves)
         said = "Proposed: models that steps found without them keep."
+        for one in found:
+            if one.drawn_from is not None:
+                said += f" The curves are of {one.n:,} models drawn from {one.drawn_from:,}."
         add_caption(figure, f"{caption(groups)}. {said}")
         return figure

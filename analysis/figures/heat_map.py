@@ -14,6 +14,17 @@ from ..style import BLUE, VERMILLION
 _COLOURS = LinearSegmentedColormap.from_list("signed", [BLUE, "#F4F4F4", VERMILLION])
 
 
+def _readable(value: float) -> str:
+    """Return the colour of text on the colour of a correlation, of the better contrast.
+
+    Neither is pure white or black, which follow the theme of a page.
+    """
+    shares = np.array(_COLOURS((value + 1) / 2)[:3])
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ [0.2126, 0.7152, 0.0722])  # WCAG 2
+    return "#fdfdfd" if (luminance + 0.05) ** 2 < 1.05 * 0.05 else "#1a1a1a"
+
+
 def draw_correlations(axes: Axes, record: Correlations) -> Axes:
     """Draw the lower triangle of the matrix with its numbers, the error in the first column."""
     import seaborn as sns  # takes seconds, so here alone
@@ -42,6 +53,9 @@ def draw_correlations(axes: Axes, record: Correlations) -> Axes:
         cbar_kws={"label": "rank correlation (no unit)", "shrink": 0.8},
         ax=axes,
     )
+    for text in axes.texts:
+        across, down = (int(place) for place in text.get_position())
+        text.set_color(_readable(matrix[down + 1, across]))
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.set_xticks(axes.get_xticks(), labels[:-1], rotation=40, ha="right", rotation_mode="anchor")

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...designspace.budget import format_size
 from ..buckets import BUCKETS, make_buckets
-from ..metrics import nearest
+from ..metrics import nearest, spoken
 from ..style import add_caption, figure_style, new_figure
 from ..tables.groups import Group, caption
 from .complexity import Front, draw_buckets, draw_front
-from .error_pages import edf_page, ks_page, noise_page, search_page, spread_page
-from .networks import best_block_widths, draw_block_widths
-from .page import Columns, Options, Page, complexity_of, known_pairs, stacked
+from .error_pages import edf_page, ks_page, noise_page, said, search_page, spread_page
+from .networks import BlockWidths, best_block_widths, draw_block_widths
+from .page import Columns, Numbers, Options, Page, complexity_of, known_pairs, stacked
 from .parameter_pages import (
     correlations_page,
     importance_page,
@@ -26,7 +27,7 @@ from .parameter_pages import (
     scatter_page,
     trend_page,
 )
-from .training import best_and_worst, draw_curves
+from .training import Curves, best_and_worst, draw_curves
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,12 @@ def _front(groups: Sequence[Group], options: Options) -> Page:
         columns["population"] += [population] * order.size
         columns[name] += record.x[record.front][order].tolist()
         columns["error"] += record.errors[record.front][order].tolist()
-    return Page(figure, columns, f"Models that nothing dominates in {name} and error.")
+    parts = [f"{n}: {r.front.sum():,} of {r.x.size:,} models" for n, r in records.items()]
+    about = (
+        f"The line joins the models that no other undercuts in both {spoken(name)} and error (the"
+        " Pareto front)."
+    )
+    return Page(figure, columns, said(about, parts))
 
 
 def _buckets(groups: Sequence[Group], options: Options) -> Page:
@@ -96,11 +102,18 @@ def _buckets(groups: Sequence[Group], options: Options) -> Page:
     pairs = {g.name: known_pairs(g, name) for g in groups}
     high = max(float(x.max()) for x, _ in pairs.values())
     of = min(BUCKETS, max(5, sum(x.size for x, _ in pairs.values()) // 10))
-    records = {n: make_buckets(x, e, of=of, high=high) for n, (x, e) in pairs.items()}
+    low = min(float(x.min()) for x, _ in pairs.values())
+    low = low if high / 2 < low < high else 0.0  # models of one budget would share a bucket
+    records = {n: make_buckets(x, e, of=of, low=low, high=high) for n, (x, e) in pairs.items()}
     figure = new_figure(4.8, 3.5 + 0.17 * len(groups))
     draw_buckets(figure.subplots(), name, records)
     add_caption(figure, f"{caption(groups)}. {of} equal buckets.")
-    return Page(figure, stacked(records, ("centre", "n", "mean", "sd")), "")
+    parts: list[str] = []
+    for population, one in records.items():
+        ends = [f"{one.mean[i]:.2f}% at {format_size(float(one.centre[i]))}" for i in (0, -1)]
+        parts.append(f"{population}: {' and '.join(dict.fromkeys(ends))}")
+    text = said(f"The mean error of models of like {spoken(name)}.", parts)
+    return Page(figure, stacked(records, ("centre", "n", "mean", "sd")), text)
 
 
 def _curves(groups: Sequence[Group], options: Options) -> Page:
@@ -112,8 +125,17 @@ def _curves(groups: Sequence[Group], options: Options) -> Page:
     draw_curves(figure.subplots(), record)
     add_caption(figure, f"{names}: {caption(groups)}.")
     shown = options.curves
-    columns: Columns = {str(name): shown[name].tolist() for name in shown.columns}
-    return Page(figure, columns, f"Errors by epoch of {record.n} models.")
+    columns: Numbers = {str(name): shown[name].to_numpy() for name in shown.columns}
+    return Page(figure, columns, _say_curves(record))
+
+
+def _say_curves(record: Curves) -> str:
+    best, worst = ([float(one[1][-1]) for one in curves] for curves in (record.best, record.worst))
+    text = f"After their last epoch the {len(best)} best of {record.n:,} models have errors of"
+    text += f" {min(best):.2f}% to {max(best):.2f}%"
+    if worst:
+        text += f", the {len(worst)} worst of {min(worst):.2f}% to {max(worst):.2f}%"
+    return f"{text}."
 
 
 def _widths(groups: Sequence[Group], options: Options) -> Page:
@@ -142,7 +164,18 @@ def _widths(groups: Sequence[Group], options: Options) -> Page:
         columns["block"] += list(range(n))
         columns["width"] += record.widths.tolist()
         columns["quantised"] += record.quantised.tolist()
-    return Page(figure, columns, f"Widths by block of the {len(records)} best models.")
+    return Page(figure, columns, _say_widths(records))
+
+
+def _say_widths(records: Sequence[BlockWidths]) -> str:
+    n = len(records)
+    said = f"the {n} models of least error" if n > 1 else "the model of least error"
+    text = f"Block by block, the widths of {said}, with the line of their parameters"
+    if not all(one.own for one in records):
+        text = f"Block by block, the widths of {said}, with the nearest quantised line"
+    low, high = (end(one.error for one in records) for end in (min, max))
+    ends = f"{low:.2f}%" if n == 1 else f"{low:.2f}% to {high:.2f}%"
+    return f"{text}. Above each: its error ({ends})."
 
 
 KINDS: dict[str, Kind] = {

@@ -42,8 +42,9 @@ def best_block_widths(rows: pd.DataFrame, shown: int = SHOWN) -> tuple[BlockWidt
         If the rows have neither ``stage_widths`` with ``stage_depths`` nor RegNet parameters.
     """
     found: list[BlockWidths] = []
-    for _, row in rows.sort_values("error", kind="stable").iterrows():
-        made = block_widths_of_row(row)
+    order = np.argsort(rows["error"].to_numpy(np.float64), kind="stable")
+    for place in order:
+        made = block_widths_of_row(rows.iloc[place])
         if made is not None:
             found.append(made)
         if len(found) == shown:
@@ -59,7 +60,7 @@ def block_widths_of_row(row: Any) -> BlockWidths | None:
     """Return the widths of a row of a table, or None if it does not tell them."""
     params = regnet_of_row(row)
     stages = row.get("stage_widths"), row.get("stage_depths")
-    if all(isinstance(s, tuple) for s in stages) and len(stages[0]) == len(stages[1]):
+    if all(isinstance(s, tuple | list) for s in stages) and len(stages[0]) == len(stages[1]):
         widths = np.repeat(np.array(stages[0], np.float64), stages[1])
     elif params is not None:
         widths = np.array(quantise(params), np.float64)

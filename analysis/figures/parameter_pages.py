@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...designspace.budget import format_size
 from ...designspace.record import COMPLEXITY_KEYS
-from ..importance import importances
+from ..importance import Importance, importances
+from ..metrics import spoken
 from ..plots import ranges_figure
-from ..ranges import column_of, parameter_ranges, shown_parameters
+from ..ranges import ParameterRange, column_of, parameter_ranges, shown_parameters
 from ..rank_correlations import correlations
 from ..style import add_caption, new_figure
 from ..tables.groups import Group, caption
@@ -25,11 +27,21 @@ def scatter_page(groups: Sequence[Group], options: Options) -> Page:
     columns: Columns = {"parameter": [record.name for record in records]}
     for key in ("low", "best", "high", "k", "n"):
         columns[key] = [getattr(record.found, key) for record in records]
-    text = "; ".join(
-        f"{r.name} {r.found.best:g} ({r.found.low:g} to {r.found.high:g})" for r in records
+    return Page(ranges_figure(groups[0], names), columns, _say_ranges(records))
+
+
+def _say_ranges(records: Sequence[ParameterRange]) -> str:
+    said: list[str] = []
+    for one in records:
+        sizes = one.name in COMPLEXITY_KEYS
+        ends = (one.found.best, one.found.low, one.found.high)
+        best, low, high = (format_size(v) if sizes else f"{v:.3g}" for v in ends)
+        said.append(f"{spoken(one.name)} {best} ({low} to {high})")
+    k = max(one.found.k for one in records)
+    return (
+        f"The most likely best value, in brackets the range of the best of {k:,} models drawn at"
+        f" random in 95% of draws: {'; '.join(said)}."
     )
-    figure = ranges_figure(groups[0], names)
-    return Page(figure, columns, f"Most likely best values, with the range of the best: {text}.")
 
 
 def map_page(groups: Sequence[Group], options: Options) -> Page:
@@ -53,8 +65,12 @@ def map_page(groups: Sequence[Group], options: Options) -> Page:
     draw_rank_map(figure.subplots(), record)
     add_caption(figure, f"{groups[0].name}: {caption(groups)}. The ring is the best model.")
     columns = {names[0]: record.x, names[1]: record.y, "error": errors, "rank": record.rank}
-    best = f"{names[0]} {record.x[record.best]:g}, {names[1]} {record.y[record.best]:g}"
-    return Page(figure, columns, f"The best of {errors.size:,} models has {best}.")
+    best = " and ".join(
+        f"{spoken(name)} {values[record.best]:.4g}"
+        for name, values in zip(names, (record.x, record.y), strict=True)
+    )
+    text = f"The darker, the better. The best of {errors.size:,} models has {best}."
+    return Page(figure, columns, text)
 
 
 def importance_page(groups: Sequence[Group], options: Options) -> Page:
@@ -65,6 +81,7 @@ def importance_page(groups: Sequence[Group], options: Options) -> Page:
         {name: column_of(rows, name, groups[0].name) for name in names}, rows["error"]
     )
     figure = new_figure(5.0, 1.4 + 0.28 * len(records))
+    records = sorted(records, key=lambda one: one.name in COMPLEXITY_KEYS)  # sizes below
     draw_importance(figure.subplots(), records)
     add_caption(figure, f"{groups[0].name}: {caption(groups)}. p-values corrected by Holm.")
     columns: Columns = {
@@ -76,11 +93,26 @@ def importance_page(groups: Sequence[Group], options: Options) -> Page:
         "p_value": [r.p_value for r in records],
         "n": [r.n for r in records],
     }
-    matter = [f"{r.name} ({100 * r.explained:.0f}% of the ranks)" for r in records if r.matters]
-    text = (
-        f"Shown to matter: {', '.join(matter)}." if matter else "No parameter is shown to matter."
+    return Page(figure, columns, _say_importance(records))
+
+
+def _say_importance(records: Sequence[Importance]) -> str:
+    """Return in words what goes with the error, parameters and sizes apart."""
+    matter = {True: list[str](), False: list[str]()}
+    for one in records:
+        if one.matters:
+            said = f"{spoken(one.name)} ({100 * one.explained:.0f}%)"
+            matter[one.name in COMPLEXITY_KEYS].append(said)
+    if not any(matter.values()):
+        return "Nothing is shown to go with the error (p < 0.05 after Holm's correction)."
+    kinds = (("Parameters", matter[False]), ("Sizes", matter[True]))
+    parts = [
+        f"{kind} shown to go with the error: {', '.join(names)}." for kind, names in kinds if names
+    ]
+    return (
+        f"{' '.join(parts)} In brackets: the share of the variance of the errors' ranks that it"
+        " explains alone."
     )
-    return Page(figure, columns, text)
 
 
 def trend_page(groups: Sequence[Group], options: Options) -> Page:
@@ -120,7 +152,10 @@ def trend_page(groups: Sequence[Group], options: Options) -> Page:
             columns["population"].append(label)
             for end in ("low", "best", "high"):
                 columns[end].append(getattr(one.found, end))
-    return Page(figure, columns, "Good ranges of parameters over the populations.")
+    over = f"by the median {spoken(along)} of a population" if along else "by population"
+    shown = ", ".join(spoken(name) for name in names)
+    text = f"The value of the best model {over}, with the range of the best, of {shown}."
+    return Page(figure, columns, text)
 
 
 def correlations_page(groups: Sequence[Group], options: Options) -> Page:
@@ -143,5 +178,10 @@ def correlations_page(groups: Sequence[Group], options: Options) -> Page:
         (one for one in record.pairs if one.a == "error" and one.known),
         key=lambda one: -abs(one.rho.value),
     )
-    text = ", ".join(f"{one.b} ({one.rho.value:+.2f})" for one in strongest) or "none shown"
-    return Page(figure, numbers, f"Rank correlation with the error: {text}.")
+    shown = ", ".join(f"{spoken(one.b)} {one.rho.value:+.2f}" for one in strongest)
+    text = (
+        f"Spearman's rank correlation with the error, where its 95% interval excludes 0: {shown}."
+        if shown
+        else "No rank correlation with the error is shown to differ from 0 (95% intervals)."
+    )
+    return Page(figure, numbers, text)

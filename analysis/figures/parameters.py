@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ...designspace.arrays import Floats
+from ...designspace.record import COMPLEXITY_KEYS
 from ..density import make_grid
 from ..importance import Importance
 from ..metrics import METRICS, Metric, axis_for
@@ -97,6 +98,9 @@ def draw_importance(axes: Axes, records: Sequence[Importance]) -> Axes:
         axes.plot([rho.low, rho.high], [i, i], color=BLACK, linewidth=1)
         label = "rank correlation with the error, 95% interval" if i == 0 else None
         axes.plot(rho.value, i, "o", color=BLACK, ms=4, markerfacecolor="white", label=label)
+    sizes = sum(one.name in COMPLEXITY_KEYS for one in shown)
+    if 0 < sizes < len(shown):
+        axes.axhline(sizes - 0.5, color=GREY, linewidth=0.7)  # parameters above, sizes below
     axes.axvline(0, color=GREY, linewidth=0.7)
     axes.set_xlim(-1.02, 1.02)
     axes.set_ylim(-0.6, len(shown) - 0.4)
@@ -143,7 +147,8 @@ def draw_trend(axes: Axes, record: Trend) -> Axes:
         linestyle="",
         alpha=0.3,
     )
-    axes.plot(x, best, color=BLACK, marker="o", ms=4, linewidth=1.3)
+    joined = "-" if along else ""  # names have no order to join
+    axes.plot(x, best, color=BLACK, marker="o", ms=4, linewidth=1.3, linestyle=joined)
     if along is not None:
         label_axis(axes, "x", along)
     label_axis(axes, "y", axis)

@@ -9,13 +9,17 @@ from matplotlib.axes import Axes
 from ..efficiency import SearchCurve
 from ..metrics import METRICS
 from ..planning import KSCurve
-from ..style import BLACK, BLUE, MARKERS, legend_above, line_style, short_name
+from ..style import BLACK, BLUE, MARKERS, MOST_BANDS, legend_above, line_style, short_name
 
 BAND = (2**7, 2**10)  # the sizes that nds recommends
 
 
 def draw_search(axes: Axes, records: Mapping[str, SearchCurve]) -> Axes:
-    """Draw the mean error of the best of m models, with the band that holds most searches."""
+    """Draw the mean error of the best of m models, of a few populations with a band.
+
+    The band holds most searches; those of many would hide each other.
+    """
+    banded = len(records) <= MOST_BANDS
     for i, (name, record) in enumerate(records.items()):
         style = line_style(i)
         label = f"{short_name(name)}  [n = {record.n:,}]"
@@ -27,15 +31,16 @@ def draw_search(axes: Axes, records: Mapping[str, SearchCurve]) -> Axes:
             label=label,
             **style,
         )
-        axes.fill_between(
-            record.sizes, record.low, record.high, color=style["color"], alpha=0.15, linewidth=0
-        )
+        if banded:
+            axes.fill_between(
+                record.sizes, record.low, record.high, color=style["color"], alpha=0.15, linewidth=0
+            )
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:.0f}")
     axes.set_xlabel("models a search draws")
     axes.set_ylabel(f"{METRICS['error'].label} of the best (%)")
     confidence = next(iter(records.values())).confidence
-    legend_above(axes, f"mean; band: {100 * confidence:g}% of searches")
+    legend_above(axes, f"mean; band: {100 * confidence:g}% of searches" if banded else "mean")
     return axes
 
 

@@ -9,21 +9,29 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from ..metrics import METRICS
-from ..noise import Noise, Repeated
-from ..style import MANY, MARKERS, legend_above, line_style, short_name
+from ..noise import Noise, Repeated, together
+from ..style import MARKERS, legend_above, line_style, short_name
+
+MOST_NETWORKS = 2_000
 
 
 def draw_seed_noise(axes: Axes, records: Mapping[str, tuple[Noise, Sequence[Repeated]]]) -> Axes:
-    """Draw the errors of each repeated network above its rank by mean error."""
-    means = np.concatenate(
-        [[one.errors.mean() for one in repeated] for _, repeated in records.values()]
-    )
+    """Draw the errors of each repeated network above its rank by mean error.
+
+    Of more than `MOST_NETWORKS` that many are drawn, at even ranks.
+    """
+    means = together([one.errors for _, repeated in records.values() for one in repeated])[2]
     rank = np.empty(means.size, dtype=np.int64)
     rank[np.argsort(means, kind="stable")] = np.arange(1, means.size + 1)
+    drawn = np.zeros(means.size + 1, dtype=np.bool_)
+    shown = min(means.size, MOST_NETWORKS)
+    drawn[np.linspace(1, means.size, shown).round().astype(np.int64)] = True
     start = 0
-    for i, (name, (found, repeated)) in enumerate(records.items()):
-        at = rank[start : start + len(repeated)]
-        start += len(repeated)
+    for i, (name, (found, every)) in enumerate(records.items()):
+        at = rank[start : start + len(every)]
+        start += len(every)
+        repeated = [every[k] for k in np.flatnonzero(drawn[at]).tolist()]
+        at = at[drawn[at]]
         colour = line_style(i)["color"]
         low = [one.errors.min() for one in repeated]
         high = [one.errors.max() for one in repeated]
@@ -39,7 +47,6 @@ def draw_seed_noise(axes: Axes, records: Mapping[str, tuple[Noise, Sequence[Repe
             markeredgecolor="white",
             markeredgewidth=0.3,
             zorder=3,
-            rasterized=x.size > MANY,
             label=f"{short_name(name)}  [{found.over_models:.2f} | {found.over_seeds:.2f} |"
             f" {found.ratio:.1f}]",
         )

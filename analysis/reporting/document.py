@@ -18,12 +18,15 @@ from markupsafe import Markup
 from ...designspace.atomic import whole_file
 from ...designspace.tables.columns import require_suffix
 from ..figures.page import Options
+from ..style import MOST_BANDS
 from ..tables.groups import Group, regime
 from .provenance import Facts, facts_of_group, join_facts, versions
 from .rows import models_table
-from .sections import Gallery, draw_all, exclusions, sentences, summary_table
+from .sections import Gallery, draw_all, exclusions, summary_table
+from .words import minus, sentences
 
 SUFFIXES = (".html",)
+MOST_MODELS = 1_000_000
 
 
 def render_report(
@@ -64,7 +67,13 @@ def draw_gallery(
     """Return the figures of a report, with their numbers (`sections.numbers_of_figures`)."""
     if not groups:
         raise ValueError("a report needs at least one population")
-    return draw_all(groups, Options(bands=True, curves=curves, seed=seed))
+    n = sum(len(group.rows) for group in groups)
+    if n > MOST_MODELS:
+        raise ValueError(
+            f"a report is of up to {MOST_MODELS:,} models, got {n:,}: choose some with --where, or"
+            " use edf, plot and compare, which take more"
+        )
+    return draw_all(groups, Options(bands=len(groups) <= MOST_BANDS, curves=curves, seed=seed))
 
 
 def render_gallery(
@@ -82,9 +91,10 @@ def render_gallery(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.from_string(_file("report.html.j2")).render(
-        title=title or f"Report of {names}{' and others' if len(groups) > 4 else ''}",
+        title=title
+        or f"Report of {names}{f' and {len(groups) - 4} more' if len(groups) > 4 else ''}",
         regime=regime([group.rows for group in groups]),
-        sentences=[*sentences(groups), *gallery.findings],
+        sentences=[*sentences(groups), *map(minus, gallery.findings)],
         summary_heads=heads,
         summary_rows=numbers,
         figures=gallery.figures,

@@ -12,10 +12,11 @@ from typing import Any
 
 from ..examples import PREFIX
 from ..tables.groups import Group
-from ..tables.readers import is_file_of_rows
+from ..tables.readers import is_arrow, is_file_of_rows
 
 _PACKAGES = ("regnet-ds", "numpy", "pandas", "scipy", "matplotlib", "optuna")
 _LONGEST = 400
+_MANY = 1_000  # cells that show whether a column varies
 _MOST = 6  # distinct values that are listed
 _VARYING = ("space", "data", "resolution", "epochs", "block", "source", "fingerprint", "threads")
 _HIDDEN = ("error", "test_error", "status", "trial", "index", "name", "seed", "reason", "curve")
@@ -55,8 +56,7 @@ def facts_of_group(group: Group) -> Facts:
         name = str(column)
         if name in _HIDDEN:
             continue
-        values = group.rows[column].map(_words).drop_duplicates().tolist()
-        values = [value for value in values if value]
+        values = _distinct(group.rows[column], name in _VARYING)
         if len(values) == 1:
             facts[name] = _cut(values[0])
         elif values and name in _VARYING:
@@ -67,6 +67,16 @@ def facts_of_group(group: Group) -> Facts:
         if len(seeds):
             facts["seeds"] = f"{seeds.nunique():,} from {seeds.min()} to {seeds.max()}"
     return facts
+
+
+def _distinct(cells: Any, several: bool) -> list[str]:
+    """Return the distinct cells in words; None where there are several and one is wanted."""
+    if cells.dtype != object and not is_arrow(cells):
+        cells = cells.drop_duplicates()  # of 10^6 numbers few are put into words
+    if not several and len(cells.iloc[:_MANY].map(_words).drop_duplicates()) > 2:
+        return []
+    values = cells.map(_words).drop_duplicates().tolist()
+    return [value for value in values if value]
 
 
 def versions() -> Facts:

@@ -23,6 +23,8 @@ from .vector import say_stages, stage_diagram
 NOTHING = "–"  # noqa: RUF001
 MOST_PARAMETERS = 8
 EXTREMES = 5
+_HEADS = {"error": "error (%)", "test_error": "test error (%)"}
+MOST_LISTED = 5_000
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Models:
-    """All models as a table, the best first.
+    """The models as a table, the best first: all ``n``, or the `MOST_LISTED` best of them.
 
     ``heads`` are pairs of label and whether the column holds numbers; ``best`` and ``worst`` are
     rows of the same columns that also say the stages in words.
@@ -45,13 +47,20 @@ class Models:
     rows: tuple[tuple[Cell, ...], ...]
     best: tuple[tuple[Cell, ...], ...]
     worst: tuple[tuple[Cell, ...], ...]
+    n: int
 
 
 def models_table(groups: Sequence[Group]) -> Models:
-    """Return the models of all populations in order of their error."""
+    """Return the models of all populations in order of their error, as many as are listed."""
+    n = sum(len(group.rows) for group in groups)
     parts = [group.rows.assign(**{"(population)": group.name}) for group in groups]
     table = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    table = table.iloc[np.argsort(table["error"].to_numpy(np.float64), kind="stable")]
+    order = np.argsort(table["error"].to_numpy(np.float64), kind="stable")
+    ranks = np.arange(1, order.size + 1)
+    if order.size > MOST_LISTED:
+        kept = np.r_[:MOST_LISTED, order.size - EXTREMES : order.size]
+        order, ranks = order[kept], ranks[kept]
+    table = table.iloc[order]
     columns = _columns(table)
     records = table.to_dict("records")
     stages = [stages_of_row(record) for record in records]
@@ -59,11 +68,11 @@ def models_table(groups: Sequence[Group]) -> Models:
     heads = [("rank", True), ("model", False)]
     heads += [("population", False)] * (len(groups) > 1)
     heads += [("stages", False)] * bool(known)
-    heads += [("error (%)" if name == "error" else name, True) for name in columns]
+    heads += [(_HEADS.get(name, name.replace("_", " ")), True) for name in columns]
     widest = max((int(w.max()) for w, _ in known), default=1)
     deepest = max((int(d.sum()) for _, d in known), default=1)
     rows: list[tuple[Cell, ...]] = []
-    for rank, (record, one) in enumerate(zip(records, stages, strict=True), start=1):
+    for rank, record, one in zip(ranks.tolist(), records, stages, strict=True):
         cells = [Cell(str(rank)), Cell(_title(record, rank))]
         if len(groups) > 1:
             cells.append(Cell(str(record["(population)"])))
@@ -75,14 +84,15 @@ def models_table(groups: Sequence[Group]) -> Models:
     place = [label for label, _ in heads].index("stages") if known else None
     said = [_with_words(row, one, place) for row, one in zip(rows, stages, strict=True)]
     worst = said[-k:][::-1] if len(rows) > 1 else []
-    return Models(tuple(heads), tuple(rows), tuple(said[:k]), tuple(worst))
+    return Models(tuple(heads), tuple(rows[:MOST_LISTED]), tuple(said[:k]), tuple(worst), n)
 
 
 def stages_of_row(row: Any) -> tuple[Ints, Ints] | None:
     """Return widths and depths of a row's stages, or None if it does not tell them."""
     widths, depths = row.get("stage_widths"), row.get("stage_depths")
-    if isinstance(widths, tuple) and isinstance(depths, tuple) and len(widths) == len(depths) > 0:
-        return np.array(widths, np.int64), np.array(depths, np.int64)
+    if isinstance(widths, tuple | list) and isinstance(depths, tuple | list):
+        if len(widths) == len(depths) > 0:
+            return np.array(widths, np.int64), np.array(depths, np.int64)
     params = regnet_of_row(row)
     if params is None:
         return None

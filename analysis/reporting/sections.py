@@ -9,38 +9,40 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from ...designspace.budget import format_size
-from ...designspace.record import COMPLEXITY_KEYS
 from ...designspace.tables.columns import as_lists
-from ..comparison import FEWEST, compare, comparison_columns, sentence
+from ..comparison import FEWEST, compare, comparison_columns, overview, sentence
 from ..figures.forest import differences_figure
 from ..figures.kinds import KINDS, draw_kind
-from ..figures.networks import title_of_row
 from ..figures.page import Columns, Numbers, Options, Page
-from ..intervals import mean_interval
 from ..tables.groups import Group, summary
 from ..tables.table import say_exclusions
+from .alternative import describe
 from .rows import cell_of
 from .vector import inline_svg
+from .words import MOST_ONE_BY_ONE, minus
 
+_COMPARED = (
+    "For each pair the difference in mean, median and expected best of m models, with 95%"
+    " intervals; an interval that holds 0 shows no difference."
+)
 MOST_ROWS = 150  # of the numbers of a figure
 MOST_PAIRS = 6  # populations that are compared in pairs
-MOST_SINGLE = 4  # populations with figures of their own
+MOST_SINGLE = 3  # populations with figures of their own
 BROAD = 5.5  # inches from which a figure takes the width of the page
 _TITLES = {
     "edf": "Error distributions",
-    "spread": "Letter values of the errors",
     "search": "Random-search efficiency",
-    "scatter": "Error against parameters",
-    "importance": "Which parameters matter",
-    "correlations": "Rank correlations",
-    "map": "Ranks over two parameters",
-    "widths": "Widths of the best models",
-    "trend": "Good ranges over the populations",
     "front": "Error against complexity",
     "buckets": "Error by complexity",
+    "trend": "Good ranges over the populations",
+    "importance": "Which parameters matter",
+    "map": "Ranks over two parameters",
+    "scatter": "Error against parameters",
+    "correlations": "Rank correlations",
+    "widths": "Widths of the best models",
     "curves": "Learning curves",
     "ks": "How many models are needed",
+    "spread": "Letter values of the errors",
     "noise": "Noise over seeds",
 }
 
@@ -76,23 +78,26 @@ def draw_all(groups: Sequence[Group], options: Options) -> Gallery:
     absent: list[tuple[str, str]] = []
     findings: list[str] = []
     numbers: list[tuple[str, Numbers]] = []
+    many = len(groups) > 1
     for kind, title, shown in _wanted(groups):
         try:
             if kind == "compare":
                 page = _compared(shown, options.seed)
                 findings += page.text.split("\n")
-                page = replace(page, text="Every pair of populations; in words in the summary.")
+                page = replace(page, text=_COMPARED)
             else:
                 page = draw_kind(kind, shown, options)
-            if kind == "scatter":
-                page = replace(page, text=_ranges(page))
-            if kind in ("scatter", "importance"):
-                of = f"{shown[0].name}: " if len(groups) > 1 else ""
+            if kind == "importance" or (kind == "scatter" and not many):
+                of = f"{shown[0].name}: " if many else ""
                 findings.append(f"{of}{page.text}")
             figures.append(_drawn(f"figure-{len(figures) + 1}", kind, title, page))
             numbers.append((title, page.numbers))
         except ValueError as error:
             absent.append((title, str(error)))
+    if len(groups) > MOST_SINGLE:
+        alone = ", ".join(title.lower() for kind, title in _TITLES.items() if KINDS[kind].single)
+        why = f"a report of up to {MOST_SINGLE} populations has them; choose some with --where"
+        absent.append((f"Figures of one population ({alone})", why))
     return Gallery(tuple(figures), tuple(absent), tuple(findings), tuple(numbers))
 
 
@@ -110,11 +115,6 @@ def numbers_of_figures(gallery: Gallery) -> Columns:
         for head in heads:
             found[head] += cells.get(head, [None] * n)
     return found
-
-
-def sentences(groups: Sequence[Group]) -> list[str]:
-    """Return the summary of the populations in words, a sentence or two each."""
-    return [_sentence(group) for group in groups]
 
 
 def exclusions(groups: Sequence[Group]) -> list[tuple[str, int, int, str]]:
@@ -144,7 +144,7 @@ def _wanted(groups: Sequence[Group]) -> Iterator[tuple[str, str, list[Group]]]:
     everything = list(groups)
     many = len(everything) > 1
     if many and len(everything) <= MOST_PAIRS:
-        yield "compare", "The populations compared", everything
+        yield "compare", "Differences between the populations", everything
     for kind, title in _TITLES.items():
         if kind in ("trend", "spread") and not many:
             continue
@@ -152,7 +152,7 @@ def _wanted(groups: Sequence[Group]) -> Iterator[tuple[str, str, list[Group]]]:
             continue
         if not KINDS[kind].single:
             yield kind, title, everything
-        for group in everything[:MOST_SINGLE] if KINDS[kind].single else ():
+        for group in everything if KINDS[kind].single and len(everything) <= MOST_SINGLE else ():
             yield kind, f"{title}: {group.name}" if many else title, [group]
 
 
@@ -161,19 +161,10 @@ def _compared(groups: Sequence[Group], seed: int) -> Page:
     if few:
         raise ValueError(f"{few[0]} has 1 model: a comparison needs {FEWEST}")
     found = compare(groups, rng=seed, plan=False)
-    text = "\n".join(sentence(one) for one in found)
+    text = overview(found)
+    if len(groups) <= MOST_ONE_BY_ONE:
+        text = "\n".join(sentence(one) for one in found)
     return Page(differences_figure(groups, found), comparison_columns(found), text)
-
-
-def _ranges(page: Page) -> str:
-    """Return the good ranges of a scatter in words, with sizes and three digits."""
-    rows = zip(*(page.numbers[key] for key in ("parameter", "best", "low", "high")), strict=True)
-    said: list[str] = []
-    for name, *values in rows:
-        sizes = name in COMPLEXITY_KEYS
-        best, low, high = (format_size(v) if sizes else f"{v:.3g}" for v in values)
-        said.append(f"{name} {best} ({low} to {high})")
-    return f"Most likely best values, with the range of the best: {'; '.join(said)}."
 
 
 def _drawn(name: str, kind: str, title: str, page: Page) -> Drawn:
@@ -181,35 +172,18 @@ def _drawn(name: str, kind: str, title: str, page: Page) -> Drawn:
     # The caption is text of the page, which wraps on any screen, and not part of the drawing.
     caption = " ".join(figure.get_supxlabel().split())
     figure.supxlabel("")
-    about = page.text.replace("\n", " ") or f"{title}."
-    svg = inline_svg(figure, name.replace("figure-", "f"), f"{title}. {about}")
+    about = minus(page.text.replace("\n", " "))
+    said = minus(f"{title}. {describe(figure)} {about}".strip())
+    svg = inline_svg(figure, name.replace("figure-", "f"), said)
     broad = figure.get_figwidth() > BROAD
     heads = tuple(page.numbers)
     n = len(next(iter(page.numbers.values()), []))
     kept = np.unique(np.linspace(0, n - 1, min(n, MOST_ROWS)).round().astype(int)).tolist()
     rows = tuple(tuple(_number(page.numbers[head][i]) for head in heads) for i in kept)
-    return Drawn(name, title, about, caption, svg, broad, heads, rows, n - len(kept))
-
-
-def _sentence(group: Group) -> str:
-    record = summary(group)
-    errors = group.rows["error"].to_numpy(np.float64)
-    best = group.rows.iloc[int(np.argmin(errors))]
-    n = len(errors)
-    if n == 1:
-        return f"{group.name}: one model counts, with an error of {errors[0]:.2f}%."
-    found = mean_interval(errors, group.weights)
-    matched = f" ({group.note})" if group.note else ""
-    return (
-        f"{group.name}: {n:,} models count{matched}; excluded: {record['excluded']}. The best, "
-        f"{title_of_row(best)}, has an error of {errors.min():.2f}%. The mean is "
-        f"{found.value:.2f}% (95% interval {found.low:.2f}% to {found.high:.2f}%), the median "
-        f"{record['median']:.2f}%; eight in ten models lie between {record['q10']:.2f}% and "
-        f"{record['q90']:.2f}%."
-    )
+    return Drawn(name, title, about, minus(caption), svg, broad, heads, rows, n - len(kept))
 
 
 def _number(value: Any) -> str:
     if isinstance(value, float):
-        return cell_of("", value).shown if value != value else f"{value:.5g}"
+        return str(cell_of("", value).shown) if value != value else minus(f"{value:.5g}")
     return str(cell_of("", value).shown)

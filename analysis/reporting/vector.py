@@ -83,7 +83,8 @@ def _own_ids(text: str, prefix: str) -> str:
 def _smaller(text: str, prefix: str) -> str:
     """Return the drawing with themed colours, short numbers, and repeated styles as classes."""
     text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(r"(\d+\.\d\d)\d+", r"\1", text)
+    # Coordinates, not what the figure says.
+    text = re.sub(r"<[^<>]*>", lambda tag: re.sub(r"(\d+\.\d\d)\d+", r"\1", tag[0]), text)
     text = re.sub(r"\n\s*", "\n", text)
     text = text.replace("'DejaVu Sans'", _FONTS)
     styles = Counter(re.findall(r' style="([^"]*)"', text))

@@ -20,6 +20,7 @@ from ..matching import BINS, match
 from ..metrics import nearest
 from ..noise import Repeated
 from ..ranges import column_of
+from .readers import is_arrow
 from .table import REPEATED, repeated_networks, say_exclusions, usable
 
 _NOT_SAID = "(none)"
@@ -43,12 +44,17 @@ class Group:
     weights: Floats | None = None  # (n,) where it is matched with others on complexity
     cells: Ints | None = None  # the cell of each row, -1 where its weight is 0
     note: str = ""  # what was matched, for the caption
-    repeated: tuple[Repeated, ...] = ()  # networks that were trained with several seeds
+    trained: pd.DataFrame | None = None  # all rows, where some train a network again
 
     @cached_property
     def edf(self) -> EDF:
         """The error distribution, at matched complexity where there are weights."""
         return edf(self.rows["error"], self.weights)
+
+    @cached_property
+    def repeated(self) -> tuple[Repeated, ...]:
+        """The networks that were trained with several seeds."""
+        return () if self.trained is None else tuple(repeated_networks(self.trained))
 
 
 def only(
@@ -94,8 +100,8 @@ def make_groups(
             if rows.empty:
                 why = say_exclusions(exclusions)
                 raise ValueError(f"{full} has no finished row with an error; excluded: {why}")
-            again = repeated_networks(part) if REPEATED in exclusions else []
-            found.append(Group(full, rows, exclusions, repeated=tuple(again)))
+            again = part if REPEATED in exclusions else None
+            found.append(Group(full, rows, exclusions, trained=again))
     return found
 
 
@@ -173,7 +179,7 @@ def regime(tables: Sequence[pd.DataFrame]) -> str:
 def _split(name: str, table: pd.DataFrame, by: str) -> list[tuple[str, pd.DataFrame]]:
     if by not in table:
         raise ValueError(f"{name} has no column {by} (nearest: {nearest(by, table.columns)})")
-    cells: Any = table[by]
+    cells: Any = table[by].map(str) if is_arrow(table[by]) else table[by]
     codes, values = pd.factorize(cells, use_na_sentinel=False)
     labels = [_label(value) for value in values]
     return [

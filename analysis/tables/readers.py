@@ -6,7 +6,7 @@ Parquet; in the frame they are tuples. Rows are counted from 1, without the head
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,23 +67,50 @@ def read_file(path: Path, columns: Collection[str] | None = None) -> pd.DataFram
 
 
 def _read_parquet(path: Path, columns: Collection[str] | None) -> pd.DataFrame:
-    """Return a Parquet file; text of few values as categories, so that 10^7 rows stay small."""
+    """Return the columns of a Parquet file, all if None."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
-            text = [n for n in schema.names if pa.types.is_string(schema.field(n).type)]
-            many = text if file.metadata.num_rows > _MANY else []
+            large = file.metadata.num_rows > _MANY
         wanted = schema.names if columns is None else _wanted(path, schema, columns)
-        table = pq.read_table(path, columns=wanted, read_dictionary=many)
-        rows = table.to_pandas(split_blocks=True, self_destruct=True)
+        if large:
+            rows = _column_by_column(path, schema, wanted)
+        else:
+            rows = pq.read_table(path, columns=wanted).to_pandas()
     except (OSError, pa.ArrowException) as error:
         raise ValueError(f"{path} is not a Parquet file: {str(error).splitlines()[0]}") from error
     if rows.empty:
         raise ValueError(f"{path} has no rows")
     return rows
+
+
+def _column_by_column(path: Path, schema: Any, wanted: Sequence[str]) -> pd.DataFrame:
+    """Return columns of many rows: never all held twice, and text of few values as categories.
+
+    Lists of numbers stay Arrow's, which are ten times smaller than tuples.
+    """
+    import pyarrow.parquet as pq
+    from pyarrow.types import is_string
+
+    found: dict[str, Any] = {}
+    for name in wanted:
+        text = [name] if is_string(schema.field(name).type) else []
+        one = pq.read_table(path, columns=[name], read_dictionary=text)
+        if _is_list_of_numbers(schema.field(name).type):
+            found[name] = pd.Series(pd.arrays.ArrowExtensionArray(one.column(name)))
+        else:
+            found[name] = one.to_pandas(self_destruct=True, ignore_metadata=True)[name]
+    return pd.DataFrame(found, copy=False)
+
+
+def _is_list_of_numbers(kind: Any) -> bool:
+    from pyarrow.types import is_floating, is_integer, is_large_list, is_list
+
+    listed = is_list(kind) or is_large_list(kind)
+    return listed and (is_integer(kind.value_type) or is_floating(kind.value_type))
 
 
 def _wanted(path: Path, schema: Any, columns: Collection[str]) -> list[str]:
@@ -117,6 +144,8 @@ def typed(table: pd.DataFrame, source: str) -> pd.DataFrame:
     for column in table.columns:
         if column in NUMBER_COLUMNS:
             changed[column] = numbers(table, column, source)
+        elif is_arrow(table[column]):
+            continue
         elif column in STAGE_KEYS or column == CURVE:
             changed[column] = _lists(table, column, source)
         elif column not in TEXT_COLUMNS and table[column].dtype == object:
@@ -144,6 +173,11 @@ def numbers(table: pd.DataFrame, column: str, source: str) -> pd.Series:
     if wrong.size:
         raise bad_cell(source, int(wrong[0]), column, "a number", cells.iloc[wrong[0]])
     return numeric
+
+
+def is_arrow(cells: Any) -> bool:
+    """Return whether a column holds Arrow's lists: a large Parquet file's (`read_file`)."""
+    return isinstance(cells.dtype, pd.ArrowDtype)
 
 
 def bad_cell(source: str, row: int, column: str, wanted: str, cell: object) -> ValueError:

@@ -8,6 +8,7 @@ silently: a population filtered in silence biases every EDF.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import chain
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from ...designspace.arrays import Bools, Column
+from ...designspace.arrays import Bools, Column, Floats, Ints
 from ...designspace.record import STAGE_KEYS
 from ...designspace.tables.columns import Columns
 from ..examples import PREFIX, example_path
@@ -23,7 +24,16 @@ from ..metrics import nearest
 from ..noise import Repeated
 from ..records import PARAMETER_KEYS, Status
 from .foreign import CURVE
-from .readers import NAMES, REPLICATE, bad_cell, is_file_of_rows, numbers, read_file, typed
+from .readers import (
+    NAMES,
+    REPLICATE,
+    bad_cell,
+    is_arrow,
+    is_file_of_rows,
+    numbers,
+    read_file,
+    typed,
+)
 from .trials import read_curves, read_study
 
 WITHOUT_ERROR = "without error"
@@ -105,13 +115,32 @@ def learning_curves(source: str | PathLike[str], study: str | None = None) -> pd
 
 def curves_of_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Return the errors by epoch of a table with a column ``curve``, as `learning_curves` does."""
-    trials = table["trial"] if "trial" in table else range(len(table))
-    rows = [
-        (trial, str(status), epoch, error)
-        for trial, status, curve in zip(trials, table["status"], table[CURVE], strict=True)
-        for epoch, error in enumerate(curve or (), start=1)
-    ]
-    return pd.DataFrame(rows, columns=pd.Index(["trial", "status", "epoch", "error"]))
+    sizes, errors = _flattened(table[CURVE])
+    row = np.repeat(np.arange(len(table)), sizes)
+    epoch = np.arange(1, errors.size + 1) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return pd.DataFrame(
+        {
+            "trial": table["trial"].to_numpy()[row] if "trial" in table else row,
+            "status": pd.Categorical(table["status"])[row],
+            "epoch": epoch,
+            "error": errors,
+        }
+    )
+
+
+def _flattened(curves: Any) -> tuple[Ints, Floats]:
+    """Return the number of epochs of each curve, and the errors of all, one after the other."""
+    if is_arrow(curves):
+        import pyarrow as pa
+        from pyarrow.compute import call_function
+
+        cells: Any = pa.chunked_array(pa.array(curves.array))
+        sizes = call_function("list_value_length", [cells]).fill_null(0)
+        errors = call_function("list_flatten", [cells])
+        return sizes.to_numpy(), errors.to_numpy().astype(np.float64)
+    lists = [curve or () for curve in curves]
+    errors = np.fromiter(chain.from_iterable(lists), np.float64)
+    return np.fromiter(map(len, lists), np.int64, len(lists)), errors
 
 
 def to_columns(table: pd.DataFrame) -> Columns:
@@ -200,30 +229,36 @@ def repeated_networks(table: pd.DataFrame) -> list[Repeated]:
     They are told apart as in `seed_repeats`; rows given twice count once.
     """
     table = checked(table)
-    done = (table["status"] == Status.COMPLETE) & table["error"].notna() & ~_given_twice(table)
+    done: Any = (table["status"] == Status.COMPLETE) & table["error"].notna()
+    done &= ~_given_twice(table)
     repeats = seed_repeats(table)[done.to_numpy()]
-    table = cast(pd.DataFrame, table[done])
+    if not done.all():
+        table = cast(pd.DataFrame, table[done])
     keys = [key for key in (*_SAME, "name") if key in table]
     if not repeats.any() or not keys:
         return []
     same: Any = _hashable(cast(pd.DataFrame, table[keys])).groupby(
         keys, dropna=False, sort=False, observed=True
     )
-    code = same.ngroup().to_numpy()
-    errors = table["error"].to_numpy(np.float64)
-    found: list[Repeated] = []
-    for network in dict.fromkeys(code[repeats].tolist()):
-        rows = np.flatnonzero(code == network)
-        if rows.size > 1:
-            found.append(Repeated(_network_name(table, int(rows[0])), errors[rows]))
-    return found
+    code = same.ngroup().to_numpy()  # numbered by their first rows
+    again = np.zeros(int(code.max()) + 1, np.bool_)
+    again[code[repeats]] = True
+    rows = np.flatnonzero(again[code] & (np.bincount(code) > 1)[code])
+    rows = rows[np.argsort(code[rows], kind="stable")]
+    first = np.flatnonzero(np.diff(code[rows], prepend=-1))
+    errors = np.split(table["error"].to_numpy(np.float64)[rows], first[1:]) if rows.size else []
+    names = _network_names(cast(pd.DataFrame, table.iloc[rows[first]]), rows[first])
+    return [Repeated(name, one) for name, one in zip(names, errors, strict=True)]
 
 
-def _network_name(table: pd.DataFrame, row: int) -> str:
-    for key in ("name", "index"):
-        if key in table and not pd.isna(table[key].iloc[row]):
-            return str(table[key].iloc[row])
-    return f"row {row}"
+def _network_names(table: pd.DataFrame, rows: Ints) -> list[str]:
+    names = [f"row {row}" for row in rows.tolist()]
+    for key in ("index", "name"):
+        if key in table:
+            cells, there = table[key].tolist(), table[key].notna().tolist()
+            found = zip(cells, there, names, strict=True)
+            names = [str(cell) if known else name for cell, known, name in found]
+    return names
 
 
 def say_exclusions(exclusions: Mapping[str, int]) -> str:
@@ -268,7 +303,8 @@ def _given_twice(table: pd.DataFrame) -> Bools:
 
 def _hashable(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with cells that may be lists or dicts as text."""
-    texts = {c: table[c].map(str) for c in table if table[c].dtype == object}
+    lists = [c for c in table if table[c].dtype == object or is_arrow(table[c])]
+    texts = {c: table[c].map(str) for c in lists}
     return table.assign(**cast(Any, texts))
 
 

@@ -146,7 +146,7 @@ def _front(
     found = found.take(pareto_mask(found.costs[:, :3] * signs))
     depth = grid_of(space, "depth").astype(np.int64)[found.depth]
     starts = np.concatenate([rows.starts[found.row], depth[:, None]], axis=1)
-    depths = np.diff(starts, axis=1, prepend=0)
+    depths = np.diff(starts, prepend=0)
     kind = rows.kind[found.row]
     table = np.concatenate(
         [

@@ -124,6 +124,13 @@ def test_bad_input(errors, weights, message):
         edf(errors, weights)
 
 
+def test_ks_says_which_sample_is_bad():
+    with pytest.raises(ValueError, match=r"^the first sample must not be empty"):
+        ks([], [1.0])
+    with pytest.raises(ValueError, match=r"^the second must be finite"):
+        ks([1.0], [float("nan")])
+
+
 @pytest.mark.parametrize("q", [-0.1, 1.1, float("nan")])
 def test_bad_quantile(q):
     with pytest.raises(ValueError, match=r"\[0, 1\], got"):

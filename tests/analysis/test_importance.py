@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from regnet_ds.analysis import importances, rank_correlation
 from regnet_ds.analysis.importance import grouped, holm
+from regnet_ds.analysis.ranks import centred_ranks
 from scipy import stats
 
 
@@ -12,6 +13,12 @@ def test_rank_correlation_is_spearmans():
     found = rank_correlation(x, errors)
     assert found.value == pytest.approx(stats.spearmanr(x, errors).statistic)
     assert -1 <= found.low < found.value < found.high <= 1
+
+
+@pytest.mark.parametrize("distinct", [1, 2, 7, 10**6])
+def test_ranks_are_scipys(distinct):
+    values = np.random.default_rng(distinct).integers(0, distinct, 500).astype(float)
+    assert centred_ranks(values).tolist() == (stats.rankdata(values) - 250.5).tolist()
 
 
 def test_equal_values_say_nothing():

@@ -124,6 +124,16 @@ def test_band_is_exact_for_equal_weights():
     assert band([1.0, 2.0], [0.5, 0.5], rng=1).half_width > 0
 
 
+@pytest.mark.parametrize(("weights", "models"), [((1,), 400), ((1, 3), 320)])
+def test_weighted_median_is_woodruffs_interval(weights, models):
+    """F(median) = 1/2 varies as the share of as many models as the weights are worth (Kish)."""
+    errors = np.arange(400.0)
+    found = median_interval(errors, np.resize(weights, 400))
+    half = stats.t.ppf(0.975, models - 1) * 0.5 / np.sqrt(models) * np.sqrt(400 / 399)
+    assert found.value == pytest.approx(199.5, abs=0.5)
+    assert (found.low, found.high) == pytest.approx((200 - 400 * half, 200 + 400 * half), abs=2)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

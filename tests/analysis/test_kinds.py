@@ -124,6 +124,14 @@ def test_numbers_behind_the_pictures():
     assert sorted(made["rank"]) == pytest.approx((np.arange(60) + 1) / 60)
 
 
+def test_buckets_of_one_budget_begin_at_its_smallest_model():
+    rng = np.random.default_rng(3)
+    rows = pd.DataFrame({"error": rng.random(200), "flops": rng.uniform(1.9e6, 2.1e6, 200)})
+    made = draw_kind("buckets", make_groups([("one", rows)])).numbers
+    assert len(made["centre"]) == 20
+    assert min(made["centre"]) > 1.9e6
+
+
 def test_rank_map_is_ndss():
     errors = np.array([3.0, 1.0, 2.0])
     record = rank_map(("lr", "weight_decay"), errors, errors, errors)

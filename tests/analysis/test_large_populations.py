@@ -2,18 +2,23 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from matplotlib.collections import PathCollection, QuadMesh
 from regnet_ds.analysis import (
     KINDS,
     Options,
     band,
+    best_and_worst,
+    best_block_widths,
     best_probability,
     compare,
     comparison_figure,
     correlations,
     draw_kind,
     good_range,
+    load_table,
     make_groups,
     match,
     match_groups,
@@ -27,6 +32,8 @@ from regnet_ds.analysis import bands as bands_module
 from regnet_ds.analysis.bootstrap import contenders
 from regnet_ds.analysis.density import STEPS, make_grid
 from regnet_ds.analysis.style import CROWD
+from regnet_ds.analysis.tables import readers
+from regnet_ds.analysis.tables.table import curves_of_rows
 
 N = CROWD + 50_000
 
@@ -123,6 +130,69 @@ def test_correlations_rank_each_column_once():
     assert found[0].rho == rank_correlation(a, b)
     known = np.isfinite(holes)
     assert (found[1].rho, found[1].n) == (rank_correlation(a[known], holes[known]), known.sum())
+
+
+@pytest.fixture
+def lists(tmp_path, monkeypatch):
+    """A Parquet file of AnyNets with learning curves, and its table read as one of many rows."""
+    rng = np.random.default_rng(6)
+    n = 3000
+    curves = [[90.0, 50.0 + i % 7, float(e)] for i, e in enumerate(rng.uniform(5, 40, n))]
+    table = pd.DataFrame(
+        {
+            "stage_widths": rng.integers(1, 9, (n, 4)).tolist(),
+            "stage_depths": rng.integers(1, 5, (n, 4)).tolist(),
+            "curve": [None, *curves[1:]],
+            "error": [one[-1] for one in curves],
+        }
+    )
+    path = tmp_path / "lists.parquet"
+    pq.write_table(pa.Table.from_pandas(table), path)
+    few = load_table(path)
+    monkeypatch.setattr(readers, "_MANY", 100)
+    return few, load_table(path)
+
+
+def test_lists_of_many_rows_are_those_of_few(lists):
+    many = lists[1]
+    assert isinstance(many["curve"].dtype, pd.ArrowDtype)
+    wide, deep = (best_block_widths(one) for one in lists)
+    assert [one.widths.tolist() for one in wide] == [one.widths.tolist() for one in deep]
+    one, two = (curves_of_rows(table) for table in lists)
+    assert len(one) == 2999 * 3
+    pd.testing.assert_frame_equal(one, two, check_dtype=False)
+    assert make_groups([("many", many.assign(index=0))])[0].exclusions == {}
+    assert len(make_groups([("many", many[:50])], by="stage_depths")) > 10
+
+
+def test_of_many_learning_curves_some_are_drawn(lists, tmp_path):
+    found = best_and_worst(curves_of_rows(lists[1]))
+    assert (found.n, len(found.others), len(found.best)) == (2999, 1000, 5)
+    assert found.said == "1,000 of the 2,989 others"
+    last = [errors[-1] for _, errors in found.others]
+    assert last == sorted(last)
+    assert found.best[-1][1][-1] <= last[0] <= last[-1] <= found.worst[0][1][-1]
+    (group,) = make_groups([("many", lists[1])])
+    page = draw_kind("curves", [group], Options(curves=curves_of_rows(lists[1])))
+    save_figure(page.figure, tmp_path / "c.svg")
+    assert (tmp_path / "c.svg").stat().st_size < 1_000_000
+
+
+def test_of_many_repeated_networks_some_are_drawn(tmp_path):
+    rng = np.random.default_rng(7)
+    index = np.repeat(np.arange(2500), 2)
+    errors = np.repeat(rng.uniform(5, 40, 2500), 2) + rng.normal(0, 1, 5000)
+    seeds = np.tile([1, 2], 2500)
+    table = pd.DataFrame({"index": index, "seed": seeds, "error": errors})
+    (group,) = make_groups([("many", table)])
+    page = draw_kind("noise", [group])
+    assert page.numbers["mean"] == pytest.approx(errors.reshape(-1, 2).mean(axis=1))
+    drawn = max(page.figure.axes[0].lines, key=lambda line: len(line.get_xdata()))
+    x = np.unique(drawn.get_xdata())
+    assert (x.size, x[0], x[-1]) == (2000, 1, 2500)
+    assert "2,000 of 2,500 networks" in page.figure.get_supxlabel().replace("\n", " ")
+    save_figure(page.figure, tmp_path / "n.svg")
+    assert (tmp_path / "n.svg").stat().st_size < 1_000_000
 
 
 def matched_pair(n=3000, shift=0.0):

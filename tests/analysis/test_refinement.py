@@ -3,11 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from regnet_ds.analysis import refine
+from regnet_ds.analysis import range_choice, refine, refinement
+from regnet_ds.analysis.range_choice import RangeChoice
+from regnet_ds.analysis.range_exchange import RangeExchange
 from regnet_ds.analysis.refinement import refinement_columns, refinement_text
 from regnet_ds.designspace import SPACES, Budget, sample
 from regnet_ds.designspace.space_files.reader import parse_space
 from regnet_ds.designspace.space_files.writer import to_yaml
+from scipy import stats
 
 
 def drawn(name, n, seed=0, budget=None):
@@ -122,3 +125,44 @@ def test_bad_input():
         refine(rows[["error"]], SPACES["regnetx-dds"])
     equal = refine(rows, SPACES["regnetx-dds"], permutations=9)
     assert not equal.gains
+
+
+@pytest.mark.parametrize("many_cells", [False, True])
+@pytest.mark.parametrize("stages", [1, 3])
+def test_exchange_by_contenders_is_that_of_all_models(stages, many_cells):
+    rng = np.random.default_rng(4)
+    n = 3000
+    values = rng.integers(1, 40, (n, stages)).astype(float)
+    errors = rng.gamma(2, 2, n) - values[:, 0] / 20
+    cells = rng.integers(0, 4, n) + (errors > 5) if many_cells else None
+    choice = RangeChoice(values, errors)
+    one_by_one = choice._exchanged(rng, cells)
+    made = RangeExchange(values, choice._best, choice._share, choice._ranks, cells)
+    slow = [next(one_by_one) for _ in range(800)]
+    fast = [made.draw(rng) for _ in range(800)]
+    assert stats.ks_2samp(slow, fast).pvalue > 0.01
+    assert np.std(slow) > 0.1
+
+
+def test_many_models_are_told_apart_as_few_are(monkeypatch):
+    rows = drawn("regnetx-dds", 600)
+    rng = np.random.default_rng(5)
+    rows["error"] = 20 + 4 * np.abs(np.log2(rows["depth"] / 20)) + rng.gamma(2, 1, 600)
+    few = refine(rows, SPACES["regnetx-dds"], permutations=199)
+    monkeypatch.setattr(range_choice, "MANY", 100)
+    many = refine(rows, SPACES["regnetx-dds"], permutations=199)
+    assert [step.change for step in many.steps] == [step.change for step in few.steps]
+    rows["error"] = rng.gamma(3, 4, 600)
+    assert not refine(rows, SPACES["regnetx-dds"], permutations=199).gains
+
+
+def test_more_models_than_are_needed_are_drawn_with_the_seed(monkeypatch):
+    rows = drawn("regnetx-dds", 400)
+    rows["error"] = 20 + 4 * np.abs(np.log2(rows["depth"] / 20)) + np.arange(400) / 400
+    monkeypatch.setattr(refinement, "MOST", 200)
+    one, two, other = (refine(rows, SPACES["regnetx-dds"], rng=seed) for seed in (1, 1, 2))
+    assert (one.n, one.drawn_from, one.kept.size) == (200, 400, 200)
+    assert "200 models of regnetx-dds, drawn at random from 400: depth" in refinement_text(one)
+    assert one.errors.tolist() == two.errors.tolist() != other.errors.tolist()
+    cells = np.arange(400) % 3
+    assert refine(rows, SPACES["regnetx-dds"], cells=cells).n == 200

@@ -1,5 +1,6 @@
 """The report: what it says, that data are never taken as HTML, and the page in a browser."""
 
+import html
 import json
 import re
 import shutil
@@ -10,8 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from regnet_ds.analysis import facts_of_source, make_groups, render_report, write_report
+from regnet_ds.analysis.reporting import document
+from regnet_ds.analysis.reporting import rows as rows_module
 from regnet_ds.analysis.reporting.rows import models_table, stages_of_row
-from regnet_ds.analysis.reporting.vector import stage_diagram
+from regnet_ds.analysis.reporting.vector import inline_svg, stage_diagram
+from regnet_ds.analysis.reporting.words import minus
+from regnet_ds.analysis.style import new_figure
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 EVIL = "<script>alert(1)</script><b>x</b>"
@@ -103,7 +108,7 @@ def test_every_figure_has_words_and_numbers(page):
 
 
 def test_it_says_what_is_excluded_and_where_results_come_from(page):
-    assert "one: 39 models count; excluded: 1 failed." in page
+    assert "one has 39 models (excluded: 1 failed). Their mean error is" in page
     assert re.search(r"<td>one</td><td>39</td><td>1</td><td>1 failed</td>", page)
     assert re.search(r"<dt>space</dt><dd>small</dd>", page)
     assert re.search(r"<dt>seeds</dt><dd>39 from 1 to 39</dd>", page)
@@ -275,3 +280,77 @@ def test_many_models_of_two_populations_on_a_phone(tmp_path):
     text = render_report(make_groups([("one", a), (EVIL, b)]))
     seen, console = open_in_browser(tmp_path, text, width=500)  # the least of headless Chromium
     assert_works(seen, console, [*a["flops"][1:], *b["flops"][1:]])
+
+
+def words_of(text):
+    """Return the text of a page as it is read, without its drawings' own and its scripts."""
+    text = re.sub(r"<(style|script)\b.*?</\1>", "", text, flags=re.DOTALL)
+    return html.unescape(re.sub(r"<[^>]*>", "", text))
+
+
+def test_negative_numbers_have_a_minus_sign_and_names_keep_their_hyphen():
+    found = minus("a-1 is -2 to -0.5 (-3), 1e-05, -2.5e+07, name1e-5").replace(
+        "\N{MINUS SIGN}", "~"
+    )
+    assert found == "a-1 is ~2 to ~0.5 (~3), 1×10⁻⁵, ~2.5×10⁷, name1e-5"  # noqa: RUF001
+
+
+def test_numbers_of_a_drawing_are_not_cut():
+    figure = new_figure(3, 2)
+    axes = figure.subplots()
+    axes.plot([0, 1], [1.925, 1.975])
+    axes.set_title("D = 0.1234")
+    drawn = inline_svg(figure, "f1", "a line")
+    assert "D = 0.1234" in drawn
+    assert not re.search(r'd="[^"]*\.\d{3}', drawn)
+
+
+def test_alternative_texts_say_axes_and_findings(page):
+    labels = [html.unescape(one) for one in re.findall(r'aria-label="([^"]*)" style', page)]
+    assert len(labels) >= 8
+    assert all(re.search(r"(Chart|\d+ charts) of .+(against|, for) ", one) for one in labels)
+    (curve,) = (one for one in labels if one.startswith("Error distributions."))
+    assert "share of models with a lower error against validation error (%)" in curve
+    assert "one: 39 models, best 5.00%" in curve
+
+
+def test_no_caption_is_its_heading(page):
+    for body in page.split("<figure")[1:]:
+        title = re.search(r"<h3[^>]*>(.*?)</h3>", body)
+        about = re.search(r"<figcaption>(.*?)<span>", body)
+        assert title and about and len(about[1]) > 30
+        assert not about[1].startswith(title[1])
+
+
+def test_parameters_and_sizes_are_not_mixed():
+    rows = population(300)
+    rows["error"] = 10 + 20 * np.log10(rows["lr"] / 0.01) + rows["flops"] / 1e9
+    text = words_of(render_report(make_groups([("one", rows)])))
+    assert re.search(r"Parameters shown to go with the error: learning rate \(\d+%\)\.", text)
+    assert re.search(r"Sizes shown to go with the error: flops \(\d+%\)\.", text)
+
+
+def test_many_populations_have_a_short_summary():
+    names = [f"space-{i}" for i in range(5)]
+    tables = [(name, population(12, seed=i)) for i, name in enumerate(names)]
+    tables[4][1]["error"] -= 4
+    text = render_report(make_groups(tables))
+    said = re.search(r'<ul class="said">(.*?)</ul>', text, re.DOTALL)
+    assert said and said[1].count("<li>") == 4
+    assert "lowest in space-4" in said[1]
+    assert "pairs of populations are told apart" in said[1]
+    assert "choose some with --where" in text
+    assert len(text.split("<figure")) < 12
+
+
+def test_of_very_many_models_the_best_are_listed(monkeypatch):
+    groups = make_groups([("one", population(60))])
+    monkeypatch.setattr(rows_module, "MOST_LISTED", 20)
+    found = models_table(groups)
+    assert (len(found.rows), found.n) == (20, 59)
+    assert [row[0].shown for row in found.rows[-2:]] == ["19", "20"]
+    assert [row[0].shown for row in found.worst] == ["59", "58", "57", "56", "55"]
+    assert "The 20 best of 59 models that count" in render_report(groups)
+    monkeypatch.setattr(document, "MOST_MODELS", 50)
+    with pytest.raises(ValueError, match="up to 50 models, got 59: choose some with --where"):
+        render_report(groups)

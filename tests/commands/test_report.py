@@ -24,8 +24,8 @@ def test_report_of_a_table(call, table, tmp_path):
     assert err.startswith(f"wrote {out} (")
     text = out.read_text()
     assert "<h1>My &lt;i&gt;nets</h1>" in text
-    assert "a: 2 models count; excluded: none" in text
-    assert "b: one model counts, with an error of 5.00%" in text
+    assert "a has 2 models. Their mean error is 15.00%" in text
+    assert "b has one model, with an error of 5.00% (excluded: 1 failed)" in text
 
 
 def test_report_of_a_study_has_its_settings_and_curves(call, tmp_path):

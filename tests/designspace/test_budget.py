@@ -32,6 +32,7 @@ def test_bad_sizes_are_quoted(text: str) -> None:
 def test_ranges() -> None:
     assert parse_range("4G") == pytest.approx((3.8e9, 4.2e9))
     assert parse_range("4G", 0.01) == pytest.approx((3.96e9, 4.04e9))
+    assert parse_range("4G", 0) == (4e9, 4e9)
     assert parse_range("360M:400M") == (3.6e8, 4e8)
     assert parse_range("1G:") == (1e9, math.inf)
     assert parse_range(":1G") == (0, 1e9)

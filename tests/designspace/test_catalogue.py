@@ -58,3 +58,9 @@ def test_torchvision_s_own_networks_are_no_aliases(name: str, golden: Path) -> N
     ]
     assert spec != canonical(TORCHVISION_OTHER_NETWORKS[name])
     assert canonical(timm.upper()) == spec
+
+
+@pytest.mark.parametrize(("name", "ours"), TORCHVISION_OTHER_NETWORKS.items())
+def test_torchvision_s_own_networks_are_refused_with_the_paper_s(name: str, ours: str) -> None:
+    with pytest.raises(ValueError, match=f"widths differ from those of {ours} .* write {ours}$"):
+        canonical_name(name)

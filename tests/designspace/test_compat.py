@@ -4,9 +4,16 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from regnet_ds.designspace.compat import make_compatible, make_compatible_batch
+from regnet_ds.designspace.blocks import BLOCKS
+from regnet_ds.designspace.compat import (
+    as_block_has,
+    as_blocks_have,
+    make_compatible,
+    make_compatible_batch,
+)
 
 
 def test_vectors_of_pycls(golden: Path) -> None:
@@ -36,3 +43,15 @@ def test_the_paper_s_bound_of_a_third(width: int, group: int) -> None:
     """DDS appendix D: the final width differs from the original by at most 1/3."""
     w, _ = make_compatible(width, group, 1.0)
     assert abs(w - width) * 3 <= max(w, width) + 2
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [np.array(BLOCKS), *(np.broadcast_to(np.array(block), (3,)) for block in BLOCKS)],
+    ids=["all", *BLOCKS],
+)
+def test_many_networks_have_what_one_has(blocks: np.ndarray) -> None:
+    n = len(blocks)
+    group_widths, ratios = as_blocks_have(blocks, np.full(n, 24), np.full(n, 4.0))
+    rows = zip(np.broadcast_to(group_widths, n), np.broadcast_to(ratios, n), strict=True)
+    assert list(rows) == [as_block_has(str(block), 24, 4.0) for block in blocks]

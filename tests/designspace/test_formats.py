@@ -87,7 +87,17 @@ def test_parameters_are_the_published_ones(name: str, golden: Path) -> None:
     keys = ("depth", "w_0", "w_a", "w_m", "group_width")
     assert [classy[key] for key in keys] == [d, w0, wa, wm, g]
     assert (classy["name"], classy["use_se"], classy["se_ratio"]) == ("regnet", se > 0, se)
-    assert classy["heads"][0]["in_plane"] == numbers(row["stage_widths"])[-1]
+    assert classy["heads"] == [
+        {
+            "name": "fully_connected",
+            "unique_id": "default_head",
+            "num_classes": 1000,
+            "in_plane": numbers(row["stage_widths"])[-1],
+            "conv_planes": None,
+            "activation": "relu",
+            "fork_block": "trunk_output",
+        }
+    ]
     torchvision = canonical_as("torchvision", name)
     if name not in STAGEWISE:
         params = torchvision["from_init_params"]

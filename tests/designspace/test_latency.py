@@ -5,6 +5,7 @@ import pytest
 from regnet_ds.designspace import SPACES, sample
 from regnet_ds.designspace.latency import (
     LatencyModel,
+    default_path,
     read_latency,
     read_latency_model,
     sample_latency,
@@ -55,6 +56,12 @@ def test_the_file_is_read_back_and_faults_are_named(tmp_path, monkeypatch):
     path.write_text('{"fixed": 1}')
     with pytest.raises(ValueError, match="is no calibration"):
         read_latency_model()
+
+
+def test_the_file_is_in_the_users_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert default_path() == tmp_path / ".cache" / "regnet-ds" / "latency.json"
 
 
 @pytest.mark.parametrize(

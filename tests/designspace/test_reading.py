@@ -109,6 +109,10 @@ def test_names_of_pycls_are_read(tmp_path: Path) -> None:
     population = read_population(write(tmp_path / "p.csv", header + body))
     names = zip(population.block.tolist(), population.stem_type.tolist(), strict=True)
     assert list(names) == list(rows.values())
+    record = {"block": "res_bottleneck_block", "stage_widths": (16,), "stage_depths": (1,)}
+    record["group_width"] = 8
+    assert from_record(record).block == "x"
+    assert from_record({**record, "se_ratio": 0.25}).block == "y"
 
 
 def test_total_stride_follows_the_stem(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from regnet_ds.designspace import (
     scale,
     scaling_factors,
 )
-from regnet_ds.designspace.scaling import scale_group_width, scale_resolution
+from regnet_ds.designspace.scaling import scale_group_width, scale_resolution, scale_width
 from regnet_ds.designspace.widths.efficientnet import (
     EFFICIENTNET_B0,
     EfficientNet,
@@ -161,3 +161,8 @@ def test_unknown_names() -> None:
     for given_name, nearest in (("resnet-5", "resnet-50"), ("RegNetX-4.2GF", "RegNetX-4.0GF")):
         with pytest.raises(ValueError, match=f"unknown model .*nearest: {nearest}"):
             find_network(given_name)
+
+
+@pytest.mark.parametrize(("by", "scaled"), [(0.01, 8), (1.0, 24), (1.1, 24), (1.5, 32), (2.0, 48)])
+def test_widths_are_multiples_of_8_from_8_on(by: float, scaled: int) -> None:
+    assert scale_width(24, by) == scaled  # 36 / 8 = 4.5 rounds to even: 4

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from regnet_ds.designspace import find_space
+from regnet_ds.designspace.plain_yaml import load
 from regnet_ds.designspace.space_files.reader import SpaceFileError, parse_space, read_space
 
 BASED = "schema: 1\nname: mine\nbase: {base}\n"
@@ -43,6 +44,17 @@ def faults(text: str) -> list[str]:
 def test_a_text_that_is_no_mapping(text: str, fault: str) -> None:
     (found,) = faults(text)
     assert found.startswith(fault)
+
+
+@pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ("{a: ", "}")], ids=["lists", "maps"])
+def test_sixteen_levels_are_read_and_no_more(opened: str, closed: str) -> None:
+    value = load(opened * 16 + "x" + closed * 16).value
+    for _ in range(16):
+        assert isinstance(value, list | dict)
+        (value,) = value if isinstance(value, list) else value.values()
+    assert value == "x"
+    with pytest.raises(ValueError, match="more than 16 levels"):
+        load(opened * 17 + "x" + closed * 17)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
