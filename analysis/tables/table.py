@@ -298,14 +298,28 @@ def _given_twice(table: pd.DataFrame) -> Bools:
         return nothing
     if not _hashable(cast(pd.DataFrame, table[names])).duplicated().any():
         return nothing  # of 10^7 rows the other columns need not be compared
-    return _hashable(table).duplicated().to_numpy()
+    plain = [c for c in table if table[c].dtype != object and not is_arrow(table[c])]
+    alike = cast(pd.DataFrame, table[plain]).duplicated(keep=False).to_numpy()
+    if alike.any():  # only these can be equal in their lists and texts too
+        nothing[alike] = _hashable(cast(pd.DataFrame, table[alike])).duplicated().to_numpy()
+    return nothing
 
 
 def _hashable(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with cells that may be lists or dicts as text."""
-    lists = [c for c in table if table[c].dtype == object or is_arrow(table[c])]
-    texts = {c: table[c].map(str) for c in lists}
+    texts = {c: table[c].map(str) for c in table if table[c].dtype == object}
+    texts |= {c: _joined(table[c]) for c in table if is_arrow(table[c])}
     return table.assign(**cast(Any, texts))
+
+
+def _joined(lists: Any) -> pd.Series:
+    """Return Arrow's lists of numbers as text, a hundred times faster than one by one."""
+    import pyarrow as pa
+    from pyarrow.compute import call_function
+
+    cells: Any = pa.chunked_array(pa.array(lists.array)).cast(pa.list_(pa.string()))
+    texts = call_function("binary_join", [cells, pa.scalar(" ")])
+    return pd.Series(pd.arrays.ArrowExtensionArray(texts), index=lists.index)
 
 
 def _plain_status(cell: Any) -> str:

@@ -163,6 +163,15 @@ def test_lists_of_many_rows_are_those_of_few(lists):
     pd.testing.assert_frame_equal(one, two, check_dtype=False)
     assert make_groups([("many", many.assign(index=0))])[0].exclusions == {}
     assert len(make_groups([("many", many[:50])], by="stage_depths")) > 10
+    twice = pd.concat([many.assign(index=range(3000)), many[:5].assign(index=range(5))])
+    assert make_groups([("twice", twice)])[0].exclusions == {"given twice": 5}
+    seeds = twice.assign(seed=[*range(3000), *range(5000, 5005)])
+    (group,) = make_groups([("seeds", seeds)])
+    assert group.exclusions == {"repeated with other seeds": 5}
+    assert [one.name for one in group.repeated] == ["0", "1", "2", "3", "4"]
+    depths = seeds["stage_depths"].to_list()
+    other = seeds.assign(stage_depths=[*depths[:-5], *[[9, 9, 9, 9]] * 5])
+    assert make_groups([("others", other)])[0].exclusions == {}
 
 
 def test_of_many_learning_curves_some_are_drawn(lists, tmp_path):
