@@ -105,6 +105,7 @@ def test_laws_are_cut_at_their_grid() -> None:
         (lambda: replace(X, se_ratio=0.25), "block x has no squeeze-and-excitation"),
         (lambda: replace(X, stem_type="tiered"), "stem_type must be one of simple,"),
         (lambda: replace(X, activation="tanh"), "activation must be one of relu,"),
+        (lambda: replace(X, stem_width=0), "stem_width must be a positive integer, got 0"),
         (lambda: replace(X, head_width=-1), "head_width must be at least 0, got -1"),
         (
             lambda: replace(SPACES["anynetx-b"], orders=(nondecreasing("bottleneck_ratio"),)),
