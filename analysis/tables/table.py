@@ -319,7 +319,10 @@ def _joined(lists: Any) -> pd.Series:
 
     cells: Any = pa.chunked_array(pa.array(lists.array)).cast(pa.list_(pa.string()))
     texts = call_function("binary_join", [cells, pa.scalar(" ")])
-    return pd.Series(pd.arrays.ArrowExtensionArray(texts), index=lists.index)
+    joined = pd.Series(pd.arrays.ArrowExtensionArray(texts), index=lists.index)
+    missing = joined.isna()  # also where one element is
+    joined[missing] = lists[missing].map(str)
+    return joined
 
 
 def _plain_status(cell: Any) -> str:

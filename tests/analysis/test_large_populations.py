@@ -172,6 +172,10 @@ def test_lists_of_many_rows_are_those_of_few(lists):
     depths = seeds["stage_depths"].to_list()
     other = seeds.assign(stage_depths=[*depths[:-5], *[[9, 9, 9, 9]] * 5])
     assert make_groups([("others", other)])[0].exclusions == {}
+    gaps = pd.ArrowDtype(pa.list_(pa.int64()))
+    for cells, found in (([[1, None], [2, None]], {}), ([[1, None]] * 2, {"given twice": 1})):
+        few = many[:1].loc[[0, 0]].assign(index=7, stage_depths=pd.array(cells, dtype=gaps))
+        assert make_groups([("gaps", few.reset_index(drop=True))])[0].exclusions == found
 
 
 def test_of_many_learning_curves_some_are_drawn(lists, tmp_path):
