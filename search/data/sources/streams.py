@@ -147,7 +147,7 @@ class ShardRecords:
             lambda path: tf.data.TFRecordDataset(path, buffer_size=READ_BUFFER),
             cycle_length=min(CYCLE, len(shards)),
             block_length=BLOCK,
-            num_parallel_calls=tf.data.AUTOTUNE,
+            num_parallel_calls=min(CYCLE, len(shards)),
             deterministic=True,
         )
         if seed is not None:
