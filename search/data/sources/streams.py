@@ -89,7 +89,7 @@ class StreamedDataset:
         if name not in ("train", "val", "test"):
             raise ValueError(f"split must be train, val or test, got {name!r}")
         if name not in self.splits:
-            raise ValueError(f"{self.name} has no test split: evaluate on val")
+            raise ValueError(f"{self.name} has no test split: evaluate on val (--split val)")
         return self.splits[name]
 
 
