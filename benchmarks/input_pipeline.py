@@ -4,12 +4,14 @@ From 500 x 375 photographs to normalised 224 px batches of 32: inception crop, f
 deviation. Ours reads TFRecords. The peer reads the same JPEGs from files, with transforms v2 in
 a DataLoader of 2 workers: torchvision.io's decoder and PIL, of which the faster counts. uint8
 until the crop. The photographs are cut from those that scikit-image and scikit-learn ship.
+Whole epochs are timed, so that what an epoch costs to begin counts.
 
-Run: python benchmarks/input_pipeline.py PYTHON_WITH_TORCHVISION
+Run: python benchmarks/input_pipeline.py PYTHON_WITH_TORCHVISION [--images 8192] [--rounds 5]
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -20,7 +22,7 @@ from pathlib import Path
 from side_by_side import spread
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-N_IMAGES, HEIGHT, WIDTH, BATCH, ROUNDS = 2048, 375, 500, 32, 3
+HEIGHT, WIDTH, BATCH = 375, 500, 32
 PEER = """
 import sys, time, pathlib
 import torch
@@ -70,14 +72,14 @@ def photographs() -> list:
     return [a for a in arrays if a.shape[0] >= HEIGHT and a.shape[1] >= WIDTH]
 
 
-def write_photographs(folder: Path) -> None:
+def write_photographs(folder: Path, images: int) -> None:
     """Write cuts as JPEGs of quality 90 in the folders of two classes, train and val."""
     import numpy as np
     from PIL import Image
 
     rng = np.random.default_rng(0)
     wholes = photographs()
-    for part, n in (("train", N_IMAGES), ("val", 2)):
+    for part, n in (("train", images), ("val", 2)):
         for i in range(n):
             whole = wholes[i % len(wholes)]
             top = int(rng.integers(whole.shape[0] - HEIGHT + 1))
@@ -116,21 +118,25 @@ def main() -> None:
     from regnet_ds.search.data.sources.folders import read_folder
     from regnet_ds.search.data.sources.shards import write_shards
 
-    python = sys.argv[1] if len(sys.argv) > 1 else sys.executable
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("python", nargs="?", default=sys.executable)
+    parser.add_argument("--images", type=int, default=8192)
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder, records = Path(place) / "photos", Path(place) / "records"
-        write_photographs(folder)
+        write_photographs(folder, asked.images)
         write_shards(read_folder(str(folder)), str(records), images_per_shard=256)
         rates: dict[str, list[float]] = {"ours": [], "torchvision.io": [], "pil": []}
-        for _ in range(ROUNDS):
+        for _ in range(asked.rounds):
             rates["ours"].append(ours(records))
             for name in ("torchvision.io", "pil"):
-                rates[name].append(peer(python, folder, name))
+                rates[name].append(peer(asked.python, folder, name))
     for name, values in rates.items():
         print(f"{name}: {spread(values, 0)} images/s")
     best = [max(pair) for pair in zip(rates["torchvision.io"], rates["pil"], strict=True)]
     ratios = [a / b for a, b in zip(rates["ours"], best, strict=True)]
-    print(f"ours / the faster peer: {spread(ratios)}, {ROUNDS} rounds")
+    print(f"ours / the faster peer: {spread(ratios)}, {asked.rounds} rounds")
 
 
 if __name__ == "__main__":

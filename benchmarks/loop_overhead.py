@@ -190,7 +190,8 @@ def fixed(args: argparse.Namespace) -> None:
 
     training._begin = timed("build", build)
     loop_module.Loop.__init__ = timed("trace", made)
-    for depth, target in ((12, 3.0), (28, 5.0)):
+    for depth in args.blocks:
+        target = 3.0 if depth <= 12 else 5.0
         rows = [i for i in range(len(drawn)) if drawn.depth[i] == depth]
         if not rows:
             raise SystemExit(f"no network of {depth} blocks was drawn")
@@ -206,7 +207,8 @@ def fixed(args: argparse.Namespace) -> None:
                 f"of CPU): build {parts.build:.2f} ({cpu['build']:.2f}), trace and first runs "
                 f"{parts.trace:.2f} (trace alone {cpu['trace']:.2f}), steps {parts.steps:.2f}, "
                 f"evaluation {parts.evaluation:.2f}; fixed {parts.fixed:.2f} s, "
-                f"{verdict(parts.fixed, target)}",
+                f"{verdict(parts.fixed, target)}; with evaluation "
+                f"{parts.fixed + parts.evaluation:.2f} s",
                 flush=True,
             )
 
@@ -219,6 +221,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--steps", type=int, default=4, help="of a round of the loop")
     parser.add_argument("--epochs", type=int, default=10, help="of a run of fixed")
+    parser.add_argument("--blocks", type=int, nargs="+", default=[12, 28], help="of fixed")
     parser.add_argument("--runs", type=int, default=2, help="of each network of fixed")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from ..processors import available
 from . import shared
 
 PACKAGES = ("tensorflow", "keras", "numpy", "optuna", "pandas", "matplotlib", "pyarrow")
@@ -109,13 +110,11 @@ def _machine() -> list[Row]:
     from ..search.learning.processor import machine
 
     memory, disk = psutil.virtual_memory(), shutil.disk_usage(os.getcwd())
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
-    processors = len(affinity(0)) if affinity else os.cpu_count() or 1
     full = "checkpoints and shards need space" if disk.free < 2**30 else ""
     return [
         ("python", sys.version.split()[0], ""),
         ("machine", machine(), ""),
-        ("processors", str(processors), "one training uses --threads of them"),
+        ("processors", str(available()), "one training uses --threads of them"),
         ("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free", ""),
         ("disk", f"{disk.free / 2**30:.1f} GiB free", full),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from ..designspace.layers import height_and_width, read_resolution
 from ..designspace.spec import require_resolution
+from ..processors import available
 from .saved_model import load_saved, require_archive
 
 What = Annotated[
@@ -113,6 +113,4 @@ def threads_in_use() -> int:
     """Return the threads of one of TensorFlow's operations; its default is one a processor."""
     import tensorflow as tf
 
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
-    processors = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return tf.config.threading.get_intra_op_parallelism_threads() or processors
+    return tf.config.threading.get_intra_op_parallelism_threads() or available()

@@ -15,10 +15,10 @@ from .training_options import note_narrowing, read_recipe
 
 if TYPE_CHECKING:
     from ..designspace import NetSpec
-    from ..search.learning.accelerator import Hardware
     from ..search.learning.backends.seam import Place
     from ..search.learning.checkpoints import Keep
     from ..search.learning.fine_tuning import Start
+    from ..search.learning.hardware import Hardware
     from ..search.learning.hooks import Hook
     from ..search.learning.runs import Run
     from ..search.recipes.recipe import Recipe
@@ -48,7 +48,7 @@ class Wanted:
 
     def hardware(self) -> Hardware:
         """What the training runs on."""
-        from ..search.learning.accelerator import Hardware
+        from ..search.learning.hardware import Hardware
 
         return Hardware(
             accelerator=self.accelerator,

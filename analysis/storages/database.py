@@ -89,7 +89,7 @@ class Database(_CachedStorage):
             )
             ids = connection.execute(inserted, rows).scalars().all()
             for table, parts in _parts(zip(ids, trials, strict=True)).items():
-                connection.execute(sa.insert(table), parts)
+                _insert(connection, table, parts)
 
     def get_all_trials(
         self,
@@ -295,6 +295,14 @@ def _parts(trials: Iterable[tuple[int, FrozenTrial]]) -> dict[sa.Table, list[dic
             row = {"trial_id": i, "step": step, "intermediate_value": number}
             parts[_REPORTS].append({**row, "intermediate_value_type": kind})
     return {table: rows for table, rows in parts.items() if rows}
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows as one array a column: a statement a row takes several times as long."""
+    columns = [table.c[name] for name in rows[0]]
+    arrays = [sa.cast([row[c.name] for row in rows], sa.ARRAY(c.type)) for c in columns]
+    picked = sa.select(*(sa.func.unnest(array) for array in arrays))
+    connection.execute(sa.insert(table).from_select(columns, picked))
 
 
 def _utc(time: datetime | None) -> datetime | None:

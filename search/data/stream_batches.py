@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from ...processors import available
 from ..recipes.recipe import Recipe
 from . import image_ops
 from .augment import CROP_TRIES
@@ -118,12 +119,14 @@ class StreamBatches:
             with tf.control_dependencies(_in_range(labels, data.classes)):
                 return images, tf.identity(labels)
 
-        return _map(_map(drawn, cut).batch(size, drop_remainder=True), checked)
+        images = _map(drawn, cut, available()).batch(size, drop_remainder=True)
+        return _map(images, checked)
 
 
-def _map(dataset: Any, function: Any) -> Any:
-    """Map in parallel, in order."""
-    return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+def _map(dataset: Any, function: Any, calls: int = tf.data.AUTOTUNE) -> Any:
+    """Map in parallel, in order; the functions have nothing for AutoGraph to convert."""
+    plain = tf.autograph.experimental.do_not_convert(function)
+    return dataset.map(plain, num_parallel_calls=calls, deterministic=True)
 
 
 def _draw(data: StreamedDataset, recipe: Recipe, key: Any) -> Any:
@@ -154,8 +157,11 @@ def _read(data: StreamedDataset, batches: Any) -> Iterator[Any]:
     ValueError
         If an image, a record or a label is damaged, or a file is gone.
     """
+    # Tuning settles on one call at a time in some epochs, which then take 1.7 times as long.
+    options = tf.data.Options()
+    options.autotune.enabled = False
     try:
-        yield from batches.as_numpy_iterator()
+        yield from batches.with_options(options).as_numpy_iterator()
     except tf.errors.OpError as error:
         what = next((line for line in _REASONS if line in error.message), "")
         what = f"{what} 0 to {data.classes - 1}" if what == _LABELS else what
@@ -193,12 +199,8 @@ def evaluation_stream(
         with tf.control_dependencies(_in_range(labels, data.classes)):
             return images, tf.identity(labels)
 
-    images = (
-        data.split(split)
-        .read()
-        .map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    )
-    batches = images.batch(size).map(checked).prefetch(READY)
+    images = _map(data.split(split).read(), prepare, available())
+    batches = _map(images.batch(size), checked).prefetch(READY)
     for batch, labels in _read(data, batches):
         missing = size - len(batch)
         yield np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0))), labels

@@ -97,9 +97,7 @@ def add_architectures(
     ValueError
         If an architecture is not the one that the study has at its place.
     """
-    specs = _specs(networks)
-    units = {"resolution": settings.resolution, "classes": settings.classes}
-    records = [plain(to_record(spec, **units)) for spec in specs]
+    records = _records(networks, settings)
     shared = {"space": _name(space), **settings.attributes()}
     made = study.user_attrs
     own = {k: v for k, v in shared.items() if made.get(k) != v}
@@ -125,10 +123,16 @@ def add_architectures(
     return len(new)
 
 
-def _specs(networks: Networks) -> list[NetSpec]:
-    if isinstance(networks, Population):
-        return [networks.row(i) for i in range(len(networks))]
-    return list(networks)
+def _records(networks: Networks, settings: Settings) -> list[dict[str, Any]]:
+    """Return the networks' records in a study's units, as they read back from its storage."""
+    units = {"resolution": settings.resolution, "classes": settings.classes}
+    if not isinstance(networks, Population):
+        return [plain(to_record(spec, **units)) for spec in networks]
+    if all((getattr(networks, key) == unit).all() for key, unit in units.items()):  # counted
+        drawn = networks.records()
+        return [plain({key: record[key] for key in RECORD_KEYS}) for record in drawn]
+    rows = (networks.row(i) for i in range(len(networks)))
+    return [plain(to_record(spec, **units)) for spec in rows]
 
 
 def _name(space: DesignSpace | str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 from regnet_ds.analysis.records import PARAMETER_KEYS, RECORD_KEYS
 from regnet_ds.analysis.storages.storage import load_study, open_storage
-from regnet_ds.designspace import SPACES, from_record, from_specs, sample
+from regnet_ds.designspace import SPACES, Complexity, complexity, from_record, from_specs, sample
 from regnet_ds.search.populations.repeats import errors_by_seed
 from regnet_ds.search.populations.settings import Settings, trial_seed
 from regnet_ds.search.populations.studies import add_seed_runs, create_population_study, run_study
@@ -59,6 +59,22 @@ def test_trials_hold_the_architectures(url, population, settings):
     assert ranges == study.trials[3].distributions
     assert ranges["w0"] == optuna.distributions.IntDistribution(8, 256, step=8)
     assert ranges["wm"] == optuna.distributions.FloatDistribution(2.0, 3.0, step=0.001)
+
+
+@pytest.mark.parametrize("space", ["regnetz", "anynetx-a"])
+@pytest.mark.parametrize("units", [(32, 10), (48, 10), (32, 7)])
+def test_records_are_in_the_units_of_the_study(url, settings, space, units):
+    drawn = sample(SPACES[space], 9, rng=np.random.default_rng(1), resolution=32, classes=10)
+    resolution, classes = units
+    there = replace(settings, resolution=resolution, classes=classes)
+    networks = [drawn.population.row(i) for i in range(9)]
+    create_population_study(url, "p", drawn.population, there, space=SPACES[space])
+    create_population_study(url, "q", networks, there, space=SPACES[space])
+    assert rows(url, "p") == rows(url, "q")
+    for (*_, attributes), network in zip(rows(url, "p"), networks, strict=True):
+        cost = complexity(network, resolution=resolution, classes=classes)
+        found = Complexity(*(attributes[key] for key in ("flops", "params", "acts")))
+        assert found == cost
 
 
 def test_study_attributes(url, population, settings):

@@ -89,7 +89,7 @@ class StreamedDataset:
         if name not in ("train", "val", "test"):
             raise ValueError(f"split must be train, val or test, got {name!r}")
         if name not in self.splits:
-            raise ValueError(f"{self.name} has no test split: evaluate on val")
+            raise ValueError(f"{self.name} has no test split: evaluate on val (--split val)")
         return self.splits[name]
 
 
@@ -147,7 +147,7 @@ class ShardRecords:
             lambda path: tf.data.TFRecordDataset(path, buffer_size=READ_BUFFER),
             cycle_length=min(CYCLE, len(shards)),
             block_length=BLOCK,
-            num_parallel_calls=tf.data.AUTOTUNE,
+            num_parallel_calls=min(CYCLE, len(shards)),
             deterministic=True,
         )
         if seed is not None:

@@ -8,7 +8,6 @@ the gradients', means over all devices.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
 import keras
 import numpy as np
 
+from ....processors import available
 from ...recipes.recipe import Recipe
 from ..averages import MovingAverages
 from ..forward import Forward
@@ -62,8 +62,7 @@ def use(place: Place) -> None:
 
 def set_threads(threads: int) -> tuple[int, str]:
     """Return the processors, all of which JAX uses, and a note where ``threads`` are others."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
-    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    count = available()
     note = "" if count == threads else f"JAX uses all {count} processors, whatever --threads says"
     return count, note
 
