@@ -40,11 +40,11 @@ _TITLES = {
     "map": "Ranks over two parameters",
     "scatter": "Error against parameters",
     "correlations": "Rank correlations",
-    "widths": "Widths of the best models",
     "curves": "Learning curves",
     "ks": "How many models are needed",
     "spread": "Letter values of the errors",
     "noise": "Noise over seeds",
+    "widths": "Widths of the best models",
 }
 
 
