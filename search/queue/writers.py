@@ -13,10 +13,15 @@ except ImportError:  # Windows
     fcntl = None
 
 
+MOST = 10_000  # workers of a run
+
+
 def check_workers(url: str, n: int) -> None:
     """Raise ValueError unless the storage takes ``n`` workers."""
     if n < 1:
         raise ValueError(f"workers must be at least 1, got {n}")
+    if n > MOST:
+        raise ValueError(f"workers must be at most {MOST}, got {n}")
     if n > 1 and parse_url(url).kind == "sqlite":
         raise ValueError(
             f"SQLite takes one writer, so one worker, got {n}: it locks the whole file for each"

@@ -22,6 +22,24 @@ def test_sizes_beyond_any_number_are_refused(call, tmp_path, monkeypatch, option
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "study run --flops 4M -n 2",
+        "search --flops 4M",
+        "tune --model RegNetX-200MF",
+        "reproduce ladder",
+        "quickstart",
+    ],
+)
+def test_more_workers_than_any_machine_has_are_refused(call, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(*command.split(), f"--workers={2**63}")
+    assert (code, out) == (2, "")
+    assert f"workers must be at most 10000, got {2**63}" in err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_table_that_cannot_be_written_leaves_no_figure(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = call("explain", "RegNetX-200MF", "--figure", "x.png", "--out", "/dev/null/x.csv")

@@ -82,3 +82,33 @@ for does in (says("regnet-ds: error: no 4Q", 2), says("regnet-ds: error: bad", 2
     ):
         assert word in line
     assert len(lines) == 9
+
+
+def test_the_judge_stops_what_takes_long(tmp_path: Path) -> None:
+    """Also where the command minds Ctrl-C; time in which nothing is computed does not count."""
+    program = f"""
+import sys; sys.path.insert(0, {str(CAMPAIGN.parent)!r})
+import time
+from pathlib import Path
+import judge, regnet_ds.cli as cli
+from regnet_ds.commands.interruption import insisting
+judge.LIMIT = 0.5
+outer = Path({str(tmp_path)!r}); (outer / "a").mkdir(); (outer / "b").mkdir()
+seen = judge.Judge(outer / "a", outer / "b")
+def fake(does):
+    cli.run = does
+    return seen(judge.Call(("sample",)))
+def computes(arguments):
+    with insisting():
+        while True:
+            pass
+def waits(arguments):
+    time.sleep(1.0)
+    return 0
+for does in (computes, waits):
+    verdict = fake(does)
+    print(verdict.ended, list(verdict.faults))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["slow []", "0 []"]
