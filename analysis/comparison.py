@@ -174,7 +174,7 @@ def _pair(a: Group, b: Group, rng: int) -> Comparison:
 def _errors(group: Group) -> tuple[Floats, Floats | None]:
     errors = group.rows["error"].to_numpy(np.float64)
     if group.weights is None:
-        return errors, None
+        return np.sort(errors), None  # once for all that sort them
     kept = group.weights > 0
     return errors[kept], group.weights[kept]
 
@@ -209,12 +209,14 @@ def _centred(share: Interval) -> Interval:
 def sentence(one: Comparison) -> str:
     """Return the comparison in one plain sentence."""
     where = f" ({one.matched})" if one.matched else ""
-    share = f"{100 * one.superiority.value:.0f}% ({_ends(one.superiority, 100, 0)})"
-    gap = f"{abs(one.mean.value):.2f} points {'lower' if one.mean.value < 0 else 'higher'}"
+    share, ends = _spoken(one.superiority, 100, 0)
+    share = f"{share}% ({ends})"
+    gap, ends = _spoken(one.mean, 1, 2)
+    gap = f"{gap.removeprefix('-')} points {'lower' if one.mean.value < 0 else 'higher'}"
     told = one.ordered
     facts = (
         f"{'its mean error' if told else f'the mean error of {one.b}'} is {gap} (95% interval of"
-        f" the difference {_ends(one.mean, 1, 2)}), and a model drawn from"
+        f" the difference {ends}), and a model drawn from"
         f" {'it' if told else one.b} has a lower error than one from {one.a} in {share} of pairs"
         f" (KS D = {one.test.statistic:.3f}, p {_p(one.p_value)})"
     )
@@ -276,8 +278,16 @@ def _interval(name: str, one: Interval | None) -> dict[str, object]:
     return dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
 
 
-def _ends(one: Interval, scale: float, digits: int) -> str:
-    return f"{scale * one.low:.{digits}f} to {scale * one.high:.{digits}f}"
+def _spoken(one: Interval, scale: float, digits: int) -> tuple[str, str]:
+    """Return an estimate and its interval, with up to 3 digits more if these tell its ends."""
+    told = (
+        more
+        for more in range(digits, digits + 4)
+        if f"{scale * one.low:.{more}f}" != f"{scale * one.high:.{more}f}"
+    )
+    shown = next(told, digits)
+    value, low, high = (f"{scale * x:.{shown}f}" for x in (one.value, one.low, one.high))
+    return value, f"{low} to {high}"
 
 
 def _p(p: float) -> str:

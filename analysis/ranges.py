@@ -85,7 +85,8 @@ def shown_parameters(rows: pd.DataFrame, of: str = TABLE) -> tuple[str, ...]:
     """
     names = tuple(n for n in SHOWN if n in rows and len(np.unique(_known(rows, n))) > 1)
     if not names:
-        raise ValueError(f"no parameter varies over the {len(rows)} rows of {of}: nothing to plot")
+        over = f"the {len(rows):,} rows" if len(rows) > 1 else "the one row"
+        raise ValueError(f"no parameter varies over {over} of {of}: nothing to plot")
     return names
 
 

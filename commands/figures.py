@@ -186,6 +186,8 @@ def _print_summaries(groups: Sequence[Group], format: shared.Format) -> None:
 
     records = [summary(group) for group in groups]
     columns = {key: [record[key] for record in records] for key in records[0]}
+    for matching in dict.fromkeys(group.note for group in groups if group.note):
+        shared.note(matching)
     shared.emit(columns, format, None)
 
 

@@ -82,7 +82,7 @@ def ks_page(groups: Sequence[Group], options: Options) -> Page:
 
 def spread_page(groups: Sequence[Group], options: Options) -> Page:
     """Return the letter values of each population's errors."""
-    records = [LetterValues.of(g.name, g.edf) for g in groups]
+    records = [LetterValues.of(g.name, g.rows["error"], g.weights) for g in groups]
     figure = new_figure(5.2, 1.5 + 0.42 * len(groups))
     draw_spread(figure.subplots(), records)
     add_caption(figure, f"{caption(groups)}. {LETTERS}")

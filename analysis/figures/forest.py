@@ -38,7 +38,7 @@ def draw_differences(axes: Axes, records: Sequence[Comparison]) -> Axes:
             if interval is None:
                 continue
             y = i + 0.22 * (1 - row)
-            label = f"expected best of {one.m}" if name == "best" else name
+            label = f"expected best of {one.m:,}" if name == "best" else name
             axes.plot([interval.low, interval.high], [y, y], color=colour, linewidth=1.3)
             axes.plot(
                 interval.value,

@@ -101,7 +101,7 @@ def _buckets(groups: Sequence[Group], options: Options) -> Page:
     name = complexity_of(groups, options)
     pairs = {g.name: known_pairs(g, name) for g in groups}
     high = max(float(x.max()) for x, _ in pairs.values())
-    of = min(BUCKETS, max(5, sum(x.size for x, _ in pairs.values()) // 10))
+    of = min(BUCKETS, max(5, min(x.size for x, _ in pairs.values()) // 10))
     low = min(float(x.min()) for x, _ in pairs.values())
     low = low if high / 2 < low < high else 0.0  # models of one budget would share a bucket
     records = {n: make_buckets(x, e, of=of, low=low, high=high) for n, (x, e) in pairs.items()}

@@ -12,9 +12,10 @@ from statistics import NormalDist
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
 from ...designspace.arrays import Floats
-from ..distribution import EDF
+from ..distribution import edf
 from ..intervals import Interval, mean_interval
 from ..metrics import METRICS
 from ..style import BLACK, BLUE, GREY, MANY, short_name
@@ -57,19 +58,20 @@ class LetterValues:
         return f"{self.low[0]:.2f}% to {self.high[0]:.2f}%"
 
     @classmethod
-    def of(cls, name: str, record: EDF) -> LetterValues:
-        """Return the letter values of an error distribution, at its weights."""
-        errors, n = record.errors, record.n
+    def of(cls, name: str, errors: ArrayLike, weights: ArrayLike | None = None) -> LetterValues:
+        """Return the letter values of a population's errors, at their weights."""
+        record = edf(errors, weights)
+        mean = mean_interval(errors, weights) if record.n > 1 else None
+        drawn, n = record.errors, record.n
         steps = np.diff(record.probability, prepend=0.0)
-        even = bool(np.allclose(steps, 1 / errors.size, rtol=1e-6, atol=0))
-        if not even or errors.size > _MOST:
-            m = min(errors.size, _MOST)
+        even = bool(np.allclose(steps, 1 / n, rtol=1e-6, atol=0))
+        if not even or n > _MOST:
+            m = min(n, _MOST)
             places = np.searchsorted(record.probability, (np.arange(m) + 0.5) / m)
-            errors = errors[places.clip(max=errors.size - 1)]
+            drawn = drawn[places.clip(max=n - 1)]
         tails: Floats = np.array([0.5**j for j in range(2, depth(n) + 2)], dtype=np.float64)
-        low, high = np.quantile(errors, tails), np.quantile(errors, 1 - tails)
-        mean = mean_interval(record.errors, steps) if n > 1 else None
-        return cls(name, errors, 1 - 2 * tails, low, high, float(np.median(errors)), mean, n)
+        low, high = np.quantile(drawn, tails), np.quantile(drawn, 1 - tails)
+        return cls(name, drawn, 1 - 2 * tails, low, high, float(np.median(drawn)), mean, n)
 
 
 def depth(n: int) -> int:

@@ -20,13 +20,14 @@ from ...designspace.tables.columns import require_suffix
 from ..figures.page import Options
 from ..style import MOST_BANDS
 from ..tables.groups import Group, regime
-from .provenance import Facts, facts_of_group, join_facts, versions
+from .provenance import Facts, facts_of_groups, join_facts, versions
 from .rows import models_table
 from .sections import Gallery, draw_all, exclusions, summary_table
 from .words import minus, sentences
 
 SUFFIXES = (".html",)
 MOST_MODELS = 1_000_000
+MOST_PRINTED = 100  # rows of the models
 
 
 def render_report(
@@ -100,8 +101,9 @@ def render_gallery(
         figures=gallery.figures,
         absent=gallery.absent,
         models=models_table(groups),
+        most_printed=MOST_PRINTED,
         exclusions=exclusions(groups),
-        shared=[(group.name, facts_of_group(group)) for group in groups],
+        shared=facts_of_groups(groups),
         sources=join_facts(facts),
         versions=versions(),
         seed=seed,

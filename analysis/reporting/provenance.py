@@ -69,6 +69,22 @@ def facts_of_group(group: Group) -> Facts:
     return facts
 
 
+def facts_of_groups(groups: Sequence[Group]) -> list[tuple[str, Facts]]:
+    """Return the facts of populations under their headings: what all have alike is said once."""
+    facts = [facts_of_group(group) for group in groups]
+    alike = {
+        key: value for key, value in facts[0].items() if all(one.get(key) == value for one in facts)
+    }
+    if len(groups) == 1 or not alike:
+        return [(f"All rows of {g.name}", one) for g, one in zip(groups, facts, strict=True)]
+    found = [("All rows", alike)]
+    for group, one in zip(groups, facts, strict=True):
+        own = {key: value for key, value in one.items() if key not in alike}
+        if own:
+            found.append((f"All rows of {group.name}", own))
+    return found
+
+
 def _distinct(cells: Any, several: bool) -> list[str]:
     """Return the distinct cells in words; None where there are several and one is wanted."""
     if cells.dtype != object and not is_arrow(cells):

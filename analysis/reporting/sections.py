@@ -29,6 +29,7 @@ MOST_ROWS = 150  # of the numbers of a figure
 MOST_PAIRS = 6  # populations that are compared in pairs
 MOST_SINGLE = 3  # populations with figures of their own
 BROAD = 5.5  # inches from which a figure takes the width of the page
+TALL = 1.4  # times as high as wide: as two others beside it
 _TITLES = {
     "edf": "Error distributions",
     "search": "Random-search efficiency",
@@ -39,11 +40,11 @@ _TITLES = {
     "map": "Ranks over two parameters",
     "scatter": "Error against parameters",
     "correlations": "Rank correlations",
-    "widths": "Widths of the best models",
     "curves": "Learning curves",
     "ks": "How many models are needed",
     "spread": "Letter values of the errors",
     "noise": "Noise over seeds",
+    "widths": "Widths of the best models",
 }
 
 
@@ -56,7 +57,7 @@ class Drawn:
     about: str
     caption: str
     svg: Markup
-    broad: bool
+    shape: str  # "broad", "tall" or neither
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     left_out: int
@@ -175,12 +176,13 @@ def _drawn(name: str, kind: str, title: str, page: Page) -> Drawn:
     about = minus(page.text.replace("\n", " "))
     said = minus(f"{title}. {describe(figure)} {about}".strip())
     svg = inline_svg(figure, name.replace("figure-", "f"), said)
-    broad = figure.get_figwidth() > BROAD
+    width, height = figure.get_size_inches()
+    shape = "broad" if width > BROAD else "tall" if height > TALL * width else ""
     heads = tuple(page.numbers)
     n = len(next(iter(page.numbers.values()), []))
     kept = np.unique(np.linspace(0, n - 1, min(n, MOST_ROWS)).round().astype(int)).tolist()
     rows = tuple(tuple(_number(page.numbers[head][i]) for head in heads) for i in kept)
-    return Drawn(name, title, about, minus(caption), svg, broad, heads, rows, n - len(kept))
+    return Drawn(name, title, about, minus(caption), svg, shape, heads, rows, n - len(kept))
 
 
 def _number(value: Any) -> str:

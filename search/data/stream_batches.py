@@ -7,7 +7,8 @@ changes nothing and an epoch can begin at any step.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,11 @@ class StreamBatches:
     data: StreamedDataset
     recipe: Recipe
     seed: int
+    _stages: _Stages = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         require_a_batch(self.data, self.recipe)
+        object.__setattr__(self, "_stages", _Stages(self.data, self.recipe))
 
     @property
     def steps(self) -> int:
@@ -65,20 +68,11 @@ class StreamBatches:
 
     def pipeline(self, epoch: int, start: int = 0) -> Any:
         """Return the tf.data.Dataset of `epoch`."""
-        recipe, classes = self.recipe, self.data.classes
-
-        def finish(batch: tuple[Tensor, Tensor], share: Tensor) -> tuple[Tensor, Tensor]:
-            images, labels = batch
-            target = image_ops.targets(labels, classes, recipe.label_smoothing)
-            return (
-                image_ops.mixup(images, target, share) if recipe.mixup_alpha else (images, target)
-            )
-
         batches = tf.data.Dataset.zip(
             self._augmented(epoch, start),
             tf.data.Dataset.from_tensor_slices(self._shares(epoch, start)),
         )
-        return _map(batches, finish).prefetch(READY)
+        return _map(batches, self._stages.finish).prefetch(READY)
 
     def _shares(self, epoch: int, start: int) -> NDArray[np.float32]:
         """Return the mixup's shares of each step, (steps, 1) or (steps, n)."""
@@ -94,16 +88,38 @@ class StreamBatches:
 
         What is random is drawn for a batch at once, which costs a tenth of drawing for each.
         """
-        data, recipe = self.data, self.recipe
-        size = recipe.batch_size
-        records = data.train.read((ORDER, self.seed, epoch), skip=start * size)
-        sized = _map(
-            records, lambda content, label: (content, label, *image_ops.image_shape(content))
-        )
-        steps = tf.data.Dataset.range(start, self.steps)
-        batches = tf.data.Dataset.zip(sized.batch(size, drop_remainder=True), steps)
+        stages, size = self._stages, self.recipe.batch_size
+        records = self.data.train.read((ORDER, self.seed, epoch), skip=start * size)
+        sized = _map(records, stages.measure).batch(size, drop_remainder=True)
         key = np.random.SeedSequence((AUGMENTATION, self.seed, epoch)).generate_state(1, np.uint64)
-        drawn = _map(batches, _draw(data, recipe, key.astype(np.int64)[0])).unbatch()
+        steps = np.arange(start, self.steps)
+        seeds = np.stack([np.repeat(key.astype(np.int64), len(steps)), 2 * steps], axis=1)
+        drawn = _map(
+            tf.data.Dataset.zip(sized, tf.data.Dataset.from_tensor_slices(seeds)), stages.draw
+        )
+        images = _map(drawn.unbatch(), stages.cut, available())
+        return _map(images.batch(size, drop_remainder=True), stages.check)
+
+
+class _Stages:
+    """What is done to images and batches, traced once for all epochs."""
+
+    def __init__(self, data: StreamedDataset, recipe: Recipe) -> None:
+        def measure(content: Tensor, label: Tensor) -> tuple[Tensor, ...]:
+            return content, label, *image_ops.image_shape(content)
+
+        def draw(batch: tuple[Tensor, ...], seed: Tensor) -> tuple[Tensor, ...]:
+            contents, labels, heights, widths = batch
+            n = recipe.batch_size
+            draws = tf.random.stateless_uniform((6, n, CROP_TRIES), seed, dtype=tf.float64)
+            boxes = image_ops.draw_boxes(draws[:5], heights, widths, recipe.area_factor)
+            mirror = (draws[5, :, 0] < 0.5) & recipe.flip
+            jitter = tf.zeros((n, 3))
+            if recipe.pca_std > 0:
+                other = tf.add(seed, tf.constant([0, 1], tf.int64))
+                alphas = tf.random.stateless_normal((n, 3), other, stddev=recipe.pca_std)
+                jitter = image_ops.colours(alphas)
+            return contents, labels, boxes, mirror, jitter
 
         def cut(
             content: Tensor, label: Tensor, box: Tensor, mirror: Tensor, jitter: Tensor
@@ -115,38 +131,25 @@ class StreamBatches:
                 image = image_ops.flipped(image, mirror)
             return image_ops.normalised(image, jitter, data.mean, data.std), label
 
-        def checked(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-            with tf.control_dependencies(_in_range(labels, data.classes)):
-                return images, tf.identity(labels)
+        def finish(batch: tuple[Tensor, Tensor], share: Tensor) -> tuple[Tensor, Tensor]:
+            images, labels = batch
+            target = image_ops.targets(labels, data.classes, recipe.label_smoothing)
+            return (
+                image_ops.mixup(images, target, share) if recipe.mixup_alpha else (images, target)
+            )
 
-        images = _map(drawn, cut, available()).batch(size, drop_remainder=True)
-        return _map(images, checked)
+        self.measure, self.draw, self.cut = map(_traced, (measure, draw, cut))
+        self.check, self.finish = _traced(_check(data.classes)), _traced(finish)
+
+
+def _traced(function: Any) -> Any:
+    return tf.function(function, autograph=False)
 
 
 def _map(dataset: Any, function: Any, calls: int = tf.data.AUTOTUNE) -> Any:
     """Map in parallel, in order; the functions have nothing for AutoGraph to convert."""
     plain = tf.autograph.experimental.do_not_convert(function)
     return dataset.map(plain, num_parallel_calls=calls, deterministic=True)
-
-
-def _draw(data: StreamedDataset, recipe: Recipe, key: Any) -> Any:
-    """Return the function from a batch of encoded images and its step to what is random in it."""
-
-    def draw(batch: tuple[Tensor, ...], step: Tensor) -> tuple[Tensor, ...]:
-        contents, labels, heights, widths = batch
-        n = recipe.batch_size
-        seed = tf.stack([tf.constant(key, tf.int64), 2 * step])
-        draws = tf.random.stateless_uniform((6, n, CROP_TRIES), seed, dtype=tf.float64)
-        boxes = image_ops.draw_boxes(draws[:5], heights, widths, recipe.area_factor)
-        mirror = (draws[5, :, 0] < 0.5) & recipe.flip
-        jitter = tf.zeros((n, 3))
-        if recipe.pca_std > 0:
-            other = tf.add(seed, tf.constant([0, 1], tf.int64))
-            alphas = tf.random.stateless_normal((n, 3), other, stddev=recipe.pca_std)
-            jitter = image_ops.colours(alphas)
-        return contents, labels, boxes, mirror, jitter
-
-    return draw
 
 
 def _read(data: StreamedDataset, batches: Any) -> Iterator[Any]:
@@ -177,30 +180,38 @@ def _first_line(message: str) -> str:
     return text.rpartition("}} ")[2].strip()
 
 
-def _in_range(labels: Tensor, classes: int) -> list[Tensor]:
+def _check(classes: int) -> Any:
+    """Return the function that gives a batch back if its labels are below ``classes``."""
     message = f"{_LABELS} 0 to {classes - 1}"
-    labels = tf.cast(labels, tf.int64)
-    return [
-        tf.debugging.assert_non_negative(labels, message=message),
-        tf.debugging.assert_less(labels, tf.constant(classes, tf.int64), message=message),
-    ]
+
+    def check(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        numbers = tf.cast(labels, tf.int64)
+        asserted = [
+            tf.debugging.assert_non_negative(numbers, message=message),
+            tf.debugging.assert_less(numbers, tf.constant(classes, tf.int64), message=message),
+        ]
+        with tf.control_dependencies(asserted):
+            return images, tf.identity(labels)
+
+    return check
 
 
 def evaluation_stream(
     data: StreamedDataset, split: str, size: int
 ) -> Iterator[tuple[Floats, Labels]]:
     """Yield normalised images, ``size`` each time, and their labels; zeros fill the last batch."""
+    for batch, labels in _read(data, _evaluation_pipeline(data, split, size)):
+        missing = size - len(batch)
+        yield np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0))), labels
+
+
+@lru_cache(maxsize=4)
+def _evaluation_pipeline(data: StreamedDataset, split: str, size: int) -> Any:
+    """Return the tf.data.Dataset of a split, which every evaluation of a training reads again."""
 
     def prepare(content: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         image = image_ops.evaluation_image(content, data.resolution, data.short_side)
         return image_ops.normalised(image, tf.zeros(3), data.mean, data.std), label
 
-    def checked(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        with tf.control_dependencies(_in_range(labels, data.classes)):
-            return images, tf.identity(labels)
-
     images = _map(data.split(split).read(), prepare, available())
-    batches = _map(images.batch(size), checked).prefetch(READY)
-    for batch, labels in _read(data, batches):
-        missing = size - len(batch)
-        yield np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0))), labels
+    return _map(images.batch(size), _check(data.classes)).prefetch(READY)

@@ -92,3 +92,10 @@ def test_pairs_from_one_space_are_rarely_told_apart():
         )
         wrong += any(one.verdict != "not told apart" for one in found)
     assert wrong / 200 <= 0.09
+
+
+def test_a_narrow_interval_has_the_digits_that_tell_its_ends():
+    errors = np.random.default_rng(0).normal(20, 0.05, 20_000)
+    (one,) = compare(groups(a=errors, b=errors - 1))
+    assert "1.000 points lower (95% interval of the difference -1.001 to -0.999)" in sentence(one)
+    assert "in 100.000% (99.997 to 100.000) of pairs" in sentence(one)

@@ -190,7 +190,7 @@ def test_a_long_curve_is_thinned_by_less_than_a_pixel():
     draw_edf(axes, edf(errors), label="many")
     (line,) = axes.get_lines()
     x, y = line.get_xdata(), line.get_ydata()
-    assert len(x) < 4_100
+    assert len(x) < 2_100
     # Thinned by less than a pixel: the curve is where it was.
     record = edf(errors)
     assert np.abs(np.interp(x[1:-1], record.errors, record.probability) - y[1:-1]).max() < 1e-3

@@ -111,7 +111,7 @@ def test_nothing_overlaps_or_leaves_the_page(columns):
 def test_one_model_is_drawn():
     (shown,) = make_groups([("one", results(3))])
     assert len(edf_figure([shown]).axes) == 1
-    with pytest.raises(ValueError, match="no parameter varies over the 1 rows"):
+    with pytest.raises(ValueError, match="no parameter varies over the one row of"):
         ranges_figure(shown)
     assert len(ranges_figure(shown, ["depth"]).axes) == 1
 

@@ -109,7 +109,7 @@ def test_every_figure_has_words_and_numbers(page):
 
 def test_it_says_what_is_excluded_and_where_results_come_from(page):
     assert "one has 39 models (excluded: 1 failed). Their mean error is" in page
-    assert re.search(r"<td>one</td><td>39</td><td>1</td><td>1 failed</td>", page)
+    assert re.search(r'<td>one</td><td>39</td><td>1</td><td class="t">1 failed</td>', page)
     assert re.search(r"<dt>space</dt><dd>small</dd>", page)
     assert re.search(r"<dt>seeds</dt><dd>39 from 1 to 39</dd>", page)
     assert "<dt>regnet-ds</dt>" in page and "<dt>recipe.note</dt>" in page
@@ -193,7 +193,7 @@ _FIRST = (
 _LAST = """<script>
 const root = document.documentElement, table = document.getElementById("all-models");
 const heads = [...table.tHead.rows[0].cells], seen = {};
-const at = heads.findIndex((head) => head.textContent === "flops");
+const at = heads.findIndex((head) => head.firstElementChild.textContent === "flops");
 const column = () => [...table.tBodies[0].rows].map((row) => row.cells[at].dataset.v);
 const click = (i) => {
   heads[i].firstElementChild.click();
@@ -341,6 +341,36 @@ def test_many_populations_have_a_short_summary():
     assert "pairs of populations are told apart" in said[1]
     assert "choose some with --where" in text
     assert len(text.split("<figure")) < 12
+
+
+def test_what_all_populations_share_is_said_once():
+    tables = [(name, population(6, data="digits", resolution=i)) for i, name in enumerate("ab")]
+    text = render_report(make_groups(tables))
+    provenance = words_of(text.partition('<h2 id="provenance">')[2])
+    assert provenance.count("digits") == 1
+    heads = re.findall(r"<h3>(.*?)</h3>", text.partition('<h2 id="provenance">')[2])
+    assert heads == ["All rows", "All rows of a", "All rows of b", "This report"]
+
+
+def test_on_paper_the_first_models_are_listed():
+    assert "On paper are the first 100 rows; the page itself holds 119." in render_report(
+        make_groups([("one", population(120))])
+    )
+    text = render_report(make_groups([("one", population(90))]))
+    assert "On paper" not in text
+    # Chromium repeats no head of a table that holds a button: another is printed.
+    heads = re.search(r'id="all-models".*?</thead>', text, re.DOTALL)
+    assert heads
+    shown = re.findall(r"<button[^>]*>(.*?)</button><span class=\"printed\">(.*?)<", heads[0])
+    assert shown
+    assert all(button == printed for button, printed in shown)
+
+
+def test_a_high_figure_stands_beside_two():
+    names = [f"space-{i}" for i in range(6)]
+    text = render_report(make_groups([(n, population(12, seed=i)) for i, n in enumerate(names)]))
+    assert text.count('class="tall-figure"') == 1
+    assert '<figure id="figure-1" class="tall-figure"' in text
 
 
 def test_of_very_many_models_the_best_are_listed(monkeypatch):

@@ -13,8 +13,8 @@ from regnet_ds.analysis import (
     draw_correlations,
     draw_kind,
     draw_spread,
-    edf,
     make_groups,
+    mean_interval,
 )
 from regnet_ds.analysis.figures.spread import depth
 from scipy.stats import spearmanr
@@ -22,7 +22,7 @@ from scipy.stats import spearmanr
 
 def test_letter_values_are_numpys_quantiles():
     errors = np.random.default_rng(0).gamma(3, 4, 500)
-    record = LetterValues.of("one", edf(errors))
+    record = LetterValues.of("one", errors)
     assert record.shares.tolist() == [0.5, 0.75, 0.875, 0.9375, 0.96875, 0.984375, 0.9921875]
     assert np.allclose(record.low[:2], np.percentile(errors, [25, 12.5]))
     assert np.allclose(record.high[:2], np.percentile(errors, [75, 87.5]))
@@ -32,7 +32,7 @@ def test_letter_values_are_numpys_quantiles():
 
 def test_drawn_boxes_are_the_numbers():
     rng = np.random.default_rng(1)
-    records = [LetterValues.of(n, edf(rng.gamma(3, 4, k))) for n, k in (("a", 300), ("b", 40))]
+    records = [LetterValues.of(n, rng.gamma(3, 4, k)) for n, k in (("a", 300), ("b", 40))]
     axes = Figure().subplots()
     before = dict(mpl.rcParams)
     draw_spread(axes, records)
@@ -48,15 +48,23 @@ def test_drawn_boxes_are_the_numbers():
 
 def test_boxes_end_where_tails_are_not_known():
     assert [depth(n) for n in (1, 8, 16, 100, 10_000)] == [1, 1, 2, 4, 11]
-    one = LetterValues.of("one", edf([5.0]))
+    one = LetterValues.of("one", [5.0])
     assert (one.n, one.mean, one.low.tolist(), one.high.tolist()) == (1, None, [5], [5])
+
+
+@pytest.mark.parametrize("errors", [[20.0] * 3, [8.1, 8.1, 9.4, 9.4, 9.4, 12.0, 30.2, 30.2]])
+def test_tied_errors_count_each_in_the_interval(errors):
+    record = LetterValues.of("one", errors)
+    assert record.mean == mean_interval(errors)
+    assert record.errors.tolist() == errors
+    draw_spread(Figure().subplots(), [record])
 
 
 def test_weights_decide_letter_values():
     errors = np.arange(1.0, 1001)
     weights = np.where(errors <= 500, 3.0, 1.0) / 2000
-    record = LetterValues.of("one", edf(errors, weights))
-    many = LetterValues.of("many", edf(np.repeat(errors, np.where(errors <= 500, 3, 1))))
+    record = LetterValues.of("one", errors, weights)
+    many = LetterValues.of("many", np.repeat(errors, np.where(errors <= 500, 3, 1)))
     assert np.allclose(record.low, many.low[:-1], atol=1.5)
     assert np.allclose(record.high, many.high[:-1], atol=1.5)
     assert record.median == pytest.approx(many.median, abs=1.5)

@@ -40,7 +40,7 @@
     heads.forEach((other) => other.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
     document.getElementById("sorted").textContent =
-      `Sorted by ${head.textContent}, ${down ? "descending" : "ascending"}.`;
+      `Sorted by ${head.firstElementChild.textContent}, ${down ? "descending" : "ascending"}.`;
   }));
 
   let open = [];

@@ -7,6 +7,7 @@ number of readers. `stream_batches` makes batches of it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -116,9 +117,7 @@ class Files:
             paths = np.array([], dtype=np.str_)
         listed = tf.data.Dataset.from_tensor_slices((paths, self.labels[order]))
         return listed.map(
-            lambda path, label: (tf.io.read_file(path), label),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
+            _traced(_read_file), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
 
 
@@ -156,7 +155,21 @@ class ShardRecords:
                 min(SHUFFLE_BUFFER, self.count), number, reshuffle_each_iteration=False
             )
         records = records.skip(skip) if skip else records
-        return records.map(_parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return records.map(_traced(_parse), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+@cache
+def _traced(function: Any) -> Any:
+    """Return the function as a graph that all epochs share."""
+    import tensorflow as tf
+
+    return tf.function(function, autograph=False)
+
+
+def _read_file(path: Any, label: Any) -> tuple[Any, Any]:
+    import tensorflow as tf
+
+    return tf.io.read_file(path), label
 
 
 def _parse(example: Any) -> tuple[Any, Any]:
