@@ -115,8 +115,8 @@ def _group(name: str, table: pd.DataFrame, diverged: bool) -> Group:
 
 def _by_epochs(group: Group, table: pd.DataFrame, diverged: bool) -> list[Group]:
     """Return a population as it is, or one for each number of epochs: those are not mixed."""
-    rows = group.rows
-    if _EPOCHS not in rows or not rows[_EPOCHS].min() < rows[_EPOCHS].max():
+    epochs: Any = group.rows.get(_EPOCHS)
+    if epochs is None or not epochs.min() < epochs.max():
         return [group]
     parts = [
         _group(f"{group.name}: {label} epochs", part, diverged)
