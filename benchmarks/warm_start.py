@@ -4,7 +4,7 @@ On `digits`: a small network is tuned; then a larger one, warm (the first trials
 and the small one's best) and cold (its own recipe), with equally many trials and the same seed. For
 each seed of the study the lowest validation error so far is compared trial by trial.
 
-    python benchmarks/warm_start.py [--seeds 6] [--trials 8] [--epochs 6] [--workers 2]
+    python benchmarks/warm_start.py [--seeds 6] [--first 0] [--trials 8] [--epochs 6] [--workers 2]
 """
 
 from __future__ import annotations
@@ -73,14 +73,15 @@ def interval(differences: Sequence[float]) -> str:
 def main() -> None:
     """Tune with and without the smaller size, seed by seed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=6, help="how many")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--trials", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     gaps: list[np.ndarray] = []
-    for seed in range(options.seeds):
+    for seed in range(options.first, options.first + options.seeds):
         warm, cold, origin = compare(seed, options.trials, options.epochs, options.workers)
         gaps.append(warm - cold)
         print(f"seed {seed}: small's best is {origin}", flush=True)

@@ -24,6 +24,7 @@ from .readers import is_arrow
 from .table import REPEATED, repeated_networks, say_exclusions, usable
 
 _NOT_SAID = "(none)"
+_EPOCHS = "epochs"
 # What a caption says of how rows were trained, where all of them share it.
 _REGIME = (
     ("space", "{}"),
@@ -86,6 +87,9 @@ def make_groups(
 ) -> list[Group]:
     """Return a population for each named table, or for each value of its column ``by``.
 
+    One in which the networks that count were trained for several numbers of epochs becomes a
+    population for each of them.
+
     Raises
     ------
     ValueError
@@ -96,13 +100,29 @@ def make_groups(
         parts = [(name, table)] if by is None else _split(name, table, by)
         for label, part in parts:
             full = f"{name}: {label}" if by is not None and len(tables) > 1 else label
-            rows, exclusions = usable(part, diverged=diverged)
-            if rows.empty:
-                why = say_exclusions(exclusions)
+            one = _group(full, part, diverged)
+            if one.rows.empty:
+                why = say_exclusions(one.exclusions)
                 raise ValueError(f"{full} has no finished row with an error; excluded: {why}")
-            again = part if REPEATED in exclusions else None
-            found.append(Group(full, rows, exclusions, trained=again))
+            found += [one] if by == _EPOCHS else _by_epochs(one, part, diverged)
     return found
+
+
+def _group(name: str, table: pd.DataFrame, diverged: bool) -> Group:
+    rows, exclusions = usable(table, diverged=diverged)
+    return Group(name, rows, exclusions, trained=table if REPEATED in exclusions else None)
+
+
+def _by_epochs(group: Group, table: pd.DataFrame, diverged: bool) -> list[Group]:
+    """Return a population as it is, or one for each number of epochs: those are not mixed."""
+    epochs: Any = group.rows.get(_EPOCHS)
+    if epochs is None or not epochs.min() < epochs.max():
+        return [group]
+    parts = [
+        _group(f"{group.name}: {label} epochs", part, diverged)
+        for label, part in _split(group.name, table, _EPOCHS)
+    ]
+    return [part for part in parts if not part.rows.empty]
 
 
 def match_groups(groups: Sequence[Group], names: Sequence[str], *, bins: int = BINS) -> list[Group]:

@@ -8,6 +8,7 @@ from optuna.distributions import IntDistribution
 from optuna.trial import TrialState, create_trial
 from regnet_ds.analysis import learning_curves, load_table, usable
 from regnet_ds.analysis.storages.storage import open_storage
+from regnet_ds.analysis.tables.groups import make_groups
 from regnet_ds.analysis.tables.table import say_exclusions
 
 ROWS = """index,space,w0,stage_widths,status,error,recipe
@@ -107,6 +108,32 @@ def test_exclusions_are_counted(write):
     with_diverged, exclusions = usable(table, diverged=True)
     assert with_diverged["index"].tolist() == [0, 1, 3]
     assert "diverged" not in exclusions
+
+
+def test_numbers_of_epochs_are_not_mixed():
+    """A study with more epochs has the same networks twice: two populations."""
+    table = pd.DataFrame(
+        {
+            "space": ["a", "a", "a", "b", "b"],
+            "index": [0, 1, 0, 0, 1],
+            "epochs": [3.0, 3.0, 9.0, 9.0, 27.0],
+            "error": [9.0, 8.0, 5.0, 6.0, np.nan],
+            "status": ["complete"] * 4 + ["waiting"],
+        }
+    )
+    shown = make_groups([("p", table)])
+    assert [group.name for group in shown] == ["p: 3 epochs", "p: 9 epochs"]
+    assert [group.edf.errors.tolist() for group in shown] == [[8, 9], [5, 6]]
+    assert [g.name for g in make_groups([("p", table)], by="space")] == [
+        "a: 3 epochs",
+        "a: 9 epochs",
+        "b",
+    ]
+    assert make_groups([("p", table)], by="space")[2].exclusions == {"waiting": 1}
+    assert [g.name for g in make_groups([("p", table[:4])], by="epochs")] == ["3", "9"]
+    assert [g.name for g in make_groups([("p", table[:2])])] == ["p"]
+    some = table[:4].assign(epochs=[np.nan, 9.0, 9.0, np.nan])
+    assert [len(group.rows) for group in make_groups([("p", some)])] == [4]
 
 
 def test_study(storage):

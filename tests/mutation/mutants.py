@@ -60,6 +60,9 @@ def copy(folder: Path) -> None:
     for name in BESIDE:
         shutil.copytree(ROOT / name, folder / name, ignore=leave)
     shutil.copy(ROOT / "README.md", folder)
+    # Python forgets a folder of PYTHONPATH that is not there when it looks into it first, and the
+    # tests would then import the package from the repository.
+    (folder / "mutants" / "src").mkdir(parents=True)
     settings = {
         "source_paths": ["src"],
         "only_mutate": [f"src/regnet_ds/{name}" for name in MUTATED],
