@@ -21,9 +21,7 @@ from regnet_ds.analysis import (
     search_curve,
 )
 from regnet_ds.analysis.comparison import compare
-from regnet_ds.analysis.figures.searches import draw_search
 from regnet_ds.analysis.plots import draw_edf
-from regnet_ds.analysis.style import new_figure
 
 
 def population(n=60, seed=0, **columns):
@@ -147,14 +145,14 @@ def test_buckets_hold_about_ten_models_of_each_population():
 
 
 def test_labels_of_millions_do_not_touch():
-    errors = np.random.default_rng(0).random(1 << 23)
-    figure = new_figure(5.0, 3.6)
-    axes = draw_search(figure.subplots(), {"one": search_curve(errors)})
+    rows = pd.DataFrame({"error": np.random.default_rng(0).random(1 << 23)})
+    figure = draw_kind("search", make_groups([("one", rows)])).figure
     figure.draw_without_rendering()
+    (axes,) = figure.axes
     low, high = axes.get_xlim()
     shown = [t for t in axes.get_xticklabels() if low <= t.get_position()[0] <= high]
     boxes = [label.get_window_extent() for label in shown]
-    assert shown[-1].get_text() == "16,777,216"
+    assert float(shown[-1].get_text().replace(",", "")) > 1e6
     assert all(a.x1 + 5 < b.x0 for a, b in pairwise(boxes))
 
 
