@@ -86,6 +86,8 @@ def draw_buckets(axes: Axes, name: str, records: Mapping[str, Buckets]) -> Axes:
             axes.fill_between(
                 x, mean - 2 * sd, mean + 2 * sd, color=style["color"], alpha=0.15, linewidth=0
             )
+    if axes.get_ylim()[0] < 0:
+        axes.set_ylim(bottom=0)  # a band may reach below, no error does
     axes.set_xlabel(axis.label)
     axes.set_ylabel(f"{METRICS['error'].label} ({METRICS['error'].unit})")
     legend_above(axes, f"mean of a bucket{'; band: 2 standard deviations' if banded else ''}")

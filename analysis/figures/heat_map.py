@@ -34,7 +34,7 @@ def draw_correlations(axes: Axes, record: Correlations) -> Axes:
     place = {name: i for i, name in enumerate(record.names)}
     texts = np.full((k, k), "", dtype=object)
     for one in record.pairs:
-        said = f"{one.rho.value:.2f}".replace("-", "\N{MINUS SIGN}")
+        said = f"{one.rho.value:z.2f}".replace("-", "\N{MINUS SIGN}")
         texts[place[one.b], place[one.a]] = said if one.known else f"({said})"
     labels = [METRICS.get(n, Metric(n, n.replace("_", " "))).label for n in record.names]
     sns.heatmap(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
 from ..efficiency import SearchCurve
 from ..metrics import METRICS
@@ -12,6 +13,7 @@ from ..planning import KSCurve
 from ..style import BLACK, BLUE, MARKERS, MOST_BANDS, legend_above, line_style, short_name
 
 BAND = (2**7, 2**10)  # the sizes that nds recommends
+_MOST_TICKS = 7
 
 
 def draw_search(axes: Axes, records: Mapping[str, SearchCurve]) -> Axes:
@@ -35,8 +37,7 @@ def draw_search(axes: Axes, records: Mapping[str, SearchCurve]) -> Axes:
             axes.fill_between(
                 record.sizes, record.low, record.high, color=style["color"], alpha=0.15, linewidth=0
             )
-    axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter("{x:.0f}")
+    _scale_by_powers_of_two(axes)
     axes.set_xlabel("models a search draws")
     axes.set_ylabel(f"{METRICS['error'].label} of the best (%)")
     confidence = next(iter(records.values())).confidence
@@ -67,10 +68,16 @@ def draw_ks_curve(axes: Axes, records: Mapping[str, KSCurve]) -> Axes:
     low, high = BAND[0], min(BAND[1], float(longest.sizes[-1]))
     if high > low:
         axes.axvspan(low, high, color=BLUE, alpha=0.1, linewidth=0)
-    axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter("{x:.0f}")
+    _scale_by_powers_of_two(axes)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("models in a sample")
     axes.set_ylabel("KS distance $D$ to the population")
     legend_above(axes, f"mean of {longest.trials} samples")
     return axes
+
+
+def _scale_by_powers_of_two(axes: Axes) -> None:
+    """Scale the horizontal axis; the labels of millions do not touch."""
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(LogLocator(2, numticks=_MOST_TICKS))
+    axes.xaxis.set_major_formatter("{x:,.0f}")

@@ -1,5 +1,7 @@
 """Every kind of figure: the numbers behind it, its words, and that nothing overlaps."""
 
+from itertools import pairwise
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -130,6 +132,28 @@ def test_buckets_of_one_budget_begin_at_its_smallest_model():
     made = draw_kind("buckets", make_groups([("one", rows)])).numbers
     assert len(made["centre"]) == 20
     assert min(made["centre"]) > 1.9e6
+
+
+def test_buckets_hold_about_ten_models_of_each_population():
+    rng = np.random.default_rng(3)
+    rows = [pd.DataFrame({"error": rng.normal(9, 9, 100).clip(0), "flops": 1e9}) for _ in range(6)]
+    shown = [(str(i), one.assign(flops=rng.uniform(0, 9e9, 100))) for i, one in enumerate(rows)]
+    made = draw_kind("buckets", make_groups(shown))
+    assert "10 equal buckets" in made.figure._supxlabel.get_text()
+    (axes,) = draw_kind("buckets", make_groups(shown[:1])).figure.axes
+    assert axes.get_ylim()[0] == 0  # the band reaches below, errors do not
+
+
+def test_labels_of_millions_do_not_touch():
+    rows = pd.DataFrame({"error": np.random.default_rng(0).random(1 << 23)})
+    figure = draw_kind("search", make_groups([("one", rows)])).figure
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    shown = [t for t in axes.get_xticklabels() if low <= t.get_position()[0] <= high]
+    boxes = [label.get_window_extent() for label in shown]
+    assert float(shown[-1].get_text().replace(",", "")) > 1e6
+    assert all(a.x1 + 5 < b.x0 for a, b in pairwise(boxes))
 
 
 def test_rank_map_is_ndss():
