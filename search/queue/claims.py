@@ -25,7 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ...analysis.records import PRIVATE, Status
 from ...analysis.storages.storage import batch, exclusive, is_database
-from .leases import OWNER, claim_next, end_lease, expired, lease_of, settle
+from .leases import OWNER, claim_next, end_lease, expired, hold_running, lease_of, settle
 
 if TYPE_CHECKING:
     from ...analysis.storages.database import Database
@@ -151,7 +151,9 @@ def _release_expired(study: optuna.Study, storage: Database, pool: str) -> list[
     with storage.exclusive() as connection:
         late = set(expired(connection, study._study_id, lease_of(study)))
         running = trials_in(study, TrialState.RUNNING) if late or pool else []
-        orphans = [t for t in running if t._trial_id in late or _died_in(t, pool)]
+        found = [t for t in running if t._trial_id in late or _died_in(t, pool)]
+        # Owners may be slow, not dead, and end a trial at this moment.
+        orphans = [t for t in found if hold_running(connection, t._trial_id)]
         for trial in orphans:
             _release(study, trial)
             end_lease(connection, trial._trial_id)

@@ -37,6 +37,7 @@ WHERE trial_id = (
     SELECT trial_id FROM trials WHERE study_id = %(study)s AND state = 'WAITING'
     ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING trial_id"""
+_HOLD = "SELECT 1 FROM trials WHERE trial_id = %(trial)s AND state = 'RUNNING' FOR UPDATE"
 _ATTEMPTS = """
 SELECT value_json FROM trial_user_attributes WHERE trial_id = %(trial)s AND key = 'attempts'"""
 _HELD = f"""
@@ -118,6 +119,11 @@ def expired(connection: sa.Connection, study_id: int, lease: float) -> list[int]
     connection.exec_driver_sql(_BEGIN, {"study": study_id})
     found = connection.exec_driver_sql(_EXPIRED, {"study": study_id, "lease": lease})
     return list(found.scalars())
+
+
+def hold_running(connection: sa.Connection, trial_id: int) -> bool:
+    """Keep all others from changing a trial until the transaction ends; whether it still runs."""
+    return connection.exec_driver_sql(_HOLD, {"trial": trial_id}).first() is not None
 
 
 def end_lease(connection: sa.Connection, trial_id: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 from regnet_ds.analysis.storages.storage import load_study, open_storage
 from regnet_ds.search.populations.studies import add_seed_runs, create_population_study
-from regnet_ds.search.queue import leases, outages
+from regnet_ds.search.queue import claims, leases, outages
 from regnet_ds.search.queue.claims import Owner, claim, finish, give_back, is_owner, release_orphans
 from regnet_ds.search.queue.counts import status
 from regnet_ds.search.queue.leases import LEASE, kept
@@ -97,6 +97,19 @@ def test_the_silent_lose_their_trials_until_the_third_attempt(study, fall_silent
         assert not finish(study, trial, ME, 1.0, {})
     assert study.trials[0].state == TrialState.FAIL
     assert study.trials[0].user_attrs["reason"] == "its worker died 3 times"
+
+
+def test_who_ends_its_trial_while_it_is_judged_is_in_time(study, fall_silent, monkeypatch):
+    trial = claim(study, ME)
+    seen = claims.trials_in(study, TrialState.RUNNING)
+
+    def too_late(*_):
+        assert finish(study, trial, ME, 1.0, {})  # by its slow owner, after the judge has looked
+        return seen
+
+    monkeypatch.setattr(claims, "trials_in", too_late)
+    assert fall_silent() == []
+    assert study.trials[0].state == TrialState.COMPLETE
 
 
 def test_who_renews_keeps_its_trial(study):
